@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -130,6 +131,13 @@ def changed_values(change: Change, table: Table) -> dict[str, Any]:
     defaults = {path: declared.default for path, declared in table.items()}
     filled = {path: defaults.get(path) if value is None else value for path, value in values.items()}
     return {path: value for path, value in filled.items() if value is not None and not path.startswith(APART)}
+
+
+def changed_options(change: Change, driver: str) -> frozenset[str]:
+    """The driver's own options that a change is about, by their top-level names."""
+    prefix = f"{OPTIONS}.{driver}."
+    paths = (field.path.removeprefix(prefix) for field in change.fields if field.path.startswith(prefix))
+    return frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths)
 
 
 def blocks(change: Change, sides: Iterable[Side]) -> bool:

@@ -15,7 +15,7 @@ from authlib.oauth2.rfc6749.errors import (
 from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
 
 from oauthdeploy.server import token_store
-from oauthdeploy.server.models import Code
+from oauthdeploy.server.models import ClientPkce, Code
 from oauthdeploy.server.passwords import digest
 from oauthdeploy.server.protocol import BASIC, SESSION, OAuthClient, OAuthServer, ParsedRequest
 from oauthdeploy.server.state import State, now
@@ -250,7 +250,9 @@ class Pkce(CodeChallenge):  # type: ignore[misc]  # Authlib has no types
         if client.confidential:
             return False
         with self._state.store.read() as session:
-            return get_settings(session).require_pkce
+            own = session.get(ClientPkce, client.client_id)
+            # What counts if the settings and a client contradict each other is not documented: here, whichever requires it.
+            return get_settings(session).require_pkce or (own is not None and own.required == 1)
 
 
 def _equal(left: str, right: str) -> bool:

@@ -62,6 +62,14 @@ class Client(Base):
     secret_hash: Mapped[str | None]
 
 
+class ClientPkce(Base):
+    """The "Require PKCE" of a client (10.15): 0 no, 1 yes; a client without a row follows the settings."""
+
+    __tablename__ = "client_pkce"
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.client_id", ondelete="CASCADE"), primary_key=True)
+    required: Mapped[int]
+
+
 class ClientScope(Base):
     """An association: this client may request this scope."""
 
@@ -118,6 +126,14 @@ class ClientAccount(Base):
 
     __tablename__ = "client_account"
     user: Mapped[str] = mapped_column(ForeignKey("user.name", ondelete="CASCADE"), primary_key=True)
+
+
+class ServerParameter(Base):
+    """A server parameter (`watt.*`) that was set; the others have their defaults."""
+
+    __tablename__ = "server_parameter"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
 
 
 class Group(Base):

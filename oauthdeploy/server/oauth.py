@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, request
 from sqlalchemy import delete, select
 
 from oauthdeploy.server import token_store
+from oauthdeploy.server.admin.server_settings import REQUIRE_POST, is_on
 from oauthdeploy.server.config import ADMINISTRATORS, RESOURCE_SERVERS
 from oauthdeploy.server.grants import CHALLENGE_METHODS, make_server
 from oauthdeploy.server.models import Scope, Token
@@ -148,8 +149,12 @@ def register(app: Flask, state: State) -> OAuthServer:
 
     def answer(name: str) -> Response:
         response: Response
+        if request.method != "POST" and is_on(state, REQUIRE_POST):
+            return oauth_problem(400, "invalid_request", "The OAuth services accept only POST.")
         try:
-            parsed = body_request(request)
+            parsed = body_request(request) if request.method == "POST" else ParsedRequest(request, request.args)
+            # Authlib's grants accept only POST; whether GET may be used was decided above.
+            parsed.method = "POST"
         except OAuth2Error as error:
             response = server.handle_response(*error())
             return response
@@ -157,15 +162,17 @@ def register(app: Flask, state: State) -> OAuthServer:
         response = server.create_token_response(parsed) if token else server.create_endpoint_response(name, parsed)
         return response
 
-    @app.post(f"{BASE}/getToken")
+    methods = ("GET", "POST")
+
+    @app.route(f"{BASE}/getToken", methods=methods)
     def get_token() -> Response:
         return answer("token")
 
-    @app.post(f"{BASE}/introspectToken")
+    @app.route(f"{BASE}/introspectToken", methods=methods)
     def introspect_token() -> Response:
         return answer(Introspection.ENDPOINT_NAME)
 
-    @app.post(f"{BASE}/revokeToken")
+    @app.route(f"{BASE}/revokeToken", methods=methods)
     def revoke_token() -> Response:
         return answer(Revocation.ENDPOINT_NAME)
 

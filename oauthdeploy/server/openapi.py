@@ -88,6 +88,7 @@ def _reference(schema: str) -> Json:
 
 
 def _schemas(state: State) -> Json:
+    named = state.profile.parameters == "named"
     written = {**_object(scopes.FIELDS, state), "description": "A scope."}
     warnings: Json = {"warnings": {**_array(_text()), "description": "Folders and services that do not exist here."}}
     schemas: Json = {
@@ -95,14 +96,14 @@ def _schemas(state: State) -> Json:
         "Link": _plain({"name": _text(), "url": _text()}),
         "GlobalSetting": _object(settings.FIELDS, state),
         "ClientIn": _object(clients.input_fields(state), state),
-        "ClientOut": _object((*clients.FIELDS, *clients.IDENTITY_FIELDS), state),
+        "ClientOut": _object((*clients.own_fields(state), *clients.IDENTITY_FIELDS), state),
         "Scope": _with(written, warnings),
         "Token": _object(tokens.FIELDS, state),
         "ExternalServer": _object(trusted_servers.EXTERNAL_FIELDS, state),
         "ExternalServerOut": _object(_readable(trusted_servers.EXTERNAL_FIELDS), state),
         "RemoteServer": _object(trusted_servers.REMOTE_FIELDS, state),
         "RemoteServerOut": _object(_readable(trusted_servers.REMOTE_FIELDS), state),
-        "ServerSetting": _object(server_settings.FIELDS, state),
+        "ServerSetting": _object(server_settings.FIELDS, state) if named else {"type": "object"},
         "User": _object(users.USER_FIELDS, state),
         "Group": _object(groups.fields_of(state.profile), state),
     }

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
+from oauthdeploy.server.admin.server_settings import FOOTER, HEADER, TITLE, parameters
 from oauthdeploy.server.models import Scope
 from oauthdeploy.server.oauth import BASE, INTERNAL_FOLDER, METADATA_PATH
 from oauthdeploy.server.passwords import generate_secret
@@ -159,7 +160,7 @@ def sign_in_page(
 
 def approval_page(state: State, parsed: ParsedRequest, redirect_uri: str, user: str) -> Response:
     """The page that asks the owner for approval; it posts the resolved scope, so nothing can be added afterwards."""
-    names = parsed.scope.split()
+    names, texts = parsed.scope.split(), parameters(state)
     with state.store.read() as session:
         rows = session.execute(select(Scope.name, Scope.description).where(Scope.name.in_(names)))
         described = {name: description or "" for name, description in rows}
@@ -169,6 +170,9 @@ def approval_page(state: State, parsed: ParsedRequest, redirect_uri: str, user: 
         200,
         redirect_uri,
         client=parsed.client,
+        heading=texts[HEADER],
+        title=texts[TITLE],
+        footer=texts[FOOTER],
         scopes=[(name, described.get(name, "")) for name in names],
         user=user,
         destination=urlsplit(redirect_uri).netloc,

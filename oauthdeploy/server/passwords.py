@@ -36,6 +36,11 @@ def generate_client_id() -> str:
     return secrets.token_hex(16)
 
 
+def generate_short_token() -> str:
+    """A token of 32 bytes, for watt.server.oauth.token.short."""
+    return secrets.token_hex(16)
+
+
 def generate_secret() -> str:
     """A new token or secret: 43 characters that pass through URLs, forms and headers unchanged."""
     return secrets.token_urlsafe(32)

@@ -97,6 +97,19 @@ class Profile(BaseModel):
         description="The parameter watt.server.oauth.disableClient.disableTokens: whether the tokens of a disabled client are "
         "inactive.",
     )
+    release: Literal["10.11", "10.15"] = Field(
+        "10.11",
+        description="The release whose server parameters there are; 10.15 has watt.server.oauth.token.short as well.",
+    )
+    parameters: Literal["named", "pairs"] = Field(
+        "named",
+        description='Form of a server parameter: {"name": ..., "value": ...}, or its name as the key of its value.',
+    )
+    client_pkce: Literal["absent", "integer", "text", "boolean"] = Field(
+        "absent",
+        description="Type of the client's own requirement of PKCE (10.15), requirePKCE: -1 follows the settings, 0 is no, "
+        "1 is yes. A boolean cannot follow the settings. Absent: clients have no such field.",
+    )
     group_members: Literal["members", "users"] = Field(
         "members", description="Name of the field with the users of a group."
     )

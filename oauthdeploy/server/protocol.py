@@ -26,8 +26,9 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from oauthdeploy.server import token_store
+from oauthdeploy.server.admin.server_settings import SHORT_TOKENS, is_on
 from oauthdeploy.server.models import CONFIDENTIAL, PUBLIC, Client
-from oauthdeploy.server.passwords import digest, generate_secret, is_quick
+from oauthdeploy.server.passwords import digest, generate_secret, generate_short_token, is_quick
 from oauthdeploy.server.state import State, basic_credentials, now
 from oauthdeploy.server.store import Identity, get_settings, identify, scopes_of
 
@@ -346,13 +347,16 @@ class OAuthServer(FlaskAuthorizationServer):  # type: ignore[misc]  # Authlib ha
         allowed = client.get_allowed_scope(scope)
         if allowed is None:
             raise InvalidScopeError()
-        token: dict[str, object] = {"access_token": generate_secret(), "token_type": "Bearer"}
+        token: dict[str, object] = {"access_token": self._token_value(), "token_type": "Bearer"}
         if client.lifetime is not None:
             token["expires_in"] = client.lifetime
         if include_refresh_token and client.check_grant_type("refresh_token"):
-            token["refresh_token"] = generate_secret()
+            token["refresh_token"] = self._token_value()
         token["scope"] = allowed
         return token
+
+    def _token_value(self) -> str:
+        return generate_short_token() if is_on(self.state, SHORT_TOKENS) else generate_secret()
 
     def save_token(self, token: dict[str, str], request: ParsedRequest) -> None:
         """Record a token before it is returned.

@@ -8,6 +8,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from oauthdeploy.server.admin.server_settings import DISABLE_TOKENS, is_on
 from oauthdeploy.server.models import PUBLIC, Client, Code, SpentRefreshToken, Token
 from oauthdeploy.server.passwords import digest, generate_client_id
 from oauthdeploy.server.state import State, now
@@ -173,7 +174,7 @@ def introspect(state: State, value: str) -> dict[str, object]:
     with state.store.read() as session:
         token = find_token(session, value)
         client = None if token is None else session.get(Client, token.client_id)
-    if token is None or client is None or (not client.enabled and state.profile.disable_tokens):
+    if token is None or client is None or (not client.enabled and is_on(state, DISABLE_TOKENS)):
         return inactive
     if token.refresh_hash == digest(value):
         return {"active": True} if token.remaining and client.refresh_count else inactive

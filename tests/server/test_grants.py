@@ -320,7 +320,7 @@ def test_malformed_token_requests(secure: Kit, web: Json) -> None:
         assert (response.status_code, response.json()["error"]) == (400, error), form
         assert "no-store" in response.headers["Cache-Control"]
     assert secure.http.post(url + "?grant_type=client_credentials", auth=auth).json()["error"] == "invalid_request"
-    assert secure.http.get(url + "?grant_type=client_credentials", auth=auth).status_code == 405
+    assert secure.http.get(url + "?grant_type=client_credentials", auth=auth).status_code == 400
 
 
 def test_confidential_clients_authenticate_by_basic_only(secure: Kit, web: Json, single_page: Json) -> None:

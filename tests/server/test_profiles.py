@@ -12,7 +12,7 @@ import pytest
 from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.server import ConfigError, Profile, load_profile
 
-from .kit import ADMIN, ALICE, Kit, code_for, unique
+from .kit import ADMIN, ALICE, Browser, Kit, code_for, unique
 
 Launch = Callable[..., Kit]
 
@@ -186,3 +186,35 @@ def test_forms_of_answers(launch: Launch) -> None:
     (item,) = partial.admin("GET", "/oauth/client", params={"expand": "true"}).json()
     assert "scopes" not in item
     assert "enabled" not in item
+
+
+def test_parameters_change_what_the_oauth_services_do(launch: Launch) -> None:
+    """requirePost, token.short, the approval page, and PKCE of one client (10.15)."""
+    kit = launch(profile=profile(release="10.15", client_pkce="integer"))
+
+    def put(name: str, value: str) -> None:
+        path = f"/server/setting/watt.server.oauth.{name}"
+        assert kit.admin("PATCH", path, {"name": f"watt.server.oauth.{name}", "value": value}).status_code == 200
+
+    client = kit.machine(kit.scope("a:b"))
+    asked: dict[str, Any] = {
+        "auth": (client["client_id"], client["client_secret"]),
+        "params": {"grant_type": "client_credentials"},
+    }
+    url = f"{kit.url}/invoke/pub.oauth/getToken"
+    assert kit.http.get(url, **asked).status_code == 400
+    put("requirePost", "false")
+    long = kit.http.get(url, **asked).json()["access_token"]
+    put("token.short", "true")
+    assert len(kit.http.get(url, **asked).json()["access_token"]) == 32 < len(long)
+    assert kit.admin("PATCH", "/server/setting/watt.server.oauth.unknown", {"value": "1"}).status_code == 404
+    app = kit.client(
+        kit.scope("a:b"), type="Public", authorizationCodeGrant=True, redirect_uris=["https://app.example/cb"]
+    )
+    put("approvalpage.title", "Our own title")
+    request = {"response_type": "code", "client_id": app["client_id"]}
+    with Browser(kit) as browser:
+        browser.sign_in(browser.authorize(**request))
+        assert "Our own title" in browser.authorize(**request).text
+        assert kit.admin("PATCH", f"/oauth/client/{app['client_id']}", {"requirePKCE": 1}).status_code == 200
+        assert "code_challenge" in browser.authorize(**request).headers["Location"]

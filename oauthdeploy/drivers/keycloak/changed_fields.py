@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from oauthdeploy.drivers.common_steps import changed_values
+from oauthdeploy.drivers.common_steps import changed_options, changed_values
 from oauthdeploy.drivers.keycloak.fields import SETTINGS
 from oauthdeploy.drivers.keycloak.settings import draft_settings
 from oauthdeploy.model.objects import Client, ClientType, Scope, Settings
 from oauthdeploy.planning.changes import Action, Change
-from oauthdeploy.planning.normalize import OPTIONS
 
 
 def becomes_confidential(change: Change) -> bool:
@@ -25,9 +23,7 @@ def sends_secret(change: Change) -> bool:
 
 def option_names(change: Change) -> frozenset[str]:
     """The driver's own options that a change is about, by their top-level names."""
-    prefix = f"{OPTIONS}.keycloak."
-    paths = (field.path.removeprefix(prefix) for field in change.fields if field.path.startswith(prefix))
-    return frozenset(re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths)
+    return changed_options(change, "keycloak")
 
 
 MAPPERS: Final = frozenset({"audiences", "protocol_mappers"})

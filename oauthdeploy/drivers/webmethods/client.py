@@ -40,7 +40,7 @@ from oauthdeploy.drivers.webmethods.fields import CLIENT, EXTERNAL, REMOTE, SCOP
 from oauthdeploy.drivers.webmethods.links import linked_id, token_link
 from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_scope, read_client, read_scope
 from oauthdeploy.drivers.webmethods.openapi_document import Api
-from oauthdeploy.drivers.webmethods.server_parameters import parameter_value
+from oauthdeploy.drivers.webmethods.server_parameters import parameter_value, with_value
 from oauthdeploy.drivers.webmethods.tokens import Token, read_token, token_rows
 from oauthdeploy.drivers.webmethods.whole import whole_body
 
@@ -363,6 +363,22 @@ class AdminApi:
             raise
         except ServerError:
             return None
+
+    def put_parameter(self, name: str, text: str) -> None:
+        """Set a server parameter, in the form in which the server shows it: no guide describes the body.
+
+        Raises Unsupported where the server does not show the parameter, or has no operation that sets one.
+        """
+        body = with_value(self._send("GET", doc.SERVER_SETTING, name).body, name, text)
+        if body is None:
+            raise Unsupported(
+                f"'{self.http.server}' does not show the server parameter {name}",
+                server=self.http.server,
+                method="GET",
+                path=doc.SERVER_SETTING,
+                fix="Set it in Settings > Extended.",
+            )
+        self._send("PATCH", doc.SERVER_SETTING, name, body=body)
 
     # -- shared ------------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ class WebMethodsDriver(Driver):
         self._loaded: AdminApi | None = None
         self._ids: dict[str, str] = {}
         self._versions: dict[str, str] = {}
+        self._parameters: dict[str, str | None] = {}
         self._cut_at: dict[Address, float] = {}
         self._seen = False
 
@@ -97,6 +98,7 @@ class WebMethodsDriver(Driver):
         with self._lock:
             self._ids.update(reader.ids)
             self._versions.update(reader.versions)
+            self._parameters.update(reader.parameters)
             self._seen = self._seen or (Kind.CLIENT in wanted.kinds and Kind.CLIENT not in reader.unreadable)
         return state_of(reader, tally.requests)
 
@@ -204,5 +206,5 @@ class WebMethodsDriver(Driver):
         """What this server cannot hold, according to its own document and its aliases."""
         known = self._known() if self._seen else None
         with self._lock:
-            versions = dict(self._versions)
-        return find_all(Server(self.name, self._sides, self._admin, known, versions), wanted)
+            versions, parameters = dict(self._versions), dict(self._parameters)
+        return find_all(Server(self.name, self._sides, self._admin, known, versions, parameters), wanted)

@@ -17,6 +17,7 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.webmethods.fields import ASKS_NOBODY, FIELDS, NO_JWTS
 from oauthdeploy.drivers.webmethods.notices import NOTICES
+from oauthdeploy.drivers.webmethods.options import WebMethodsClientOptions, WebMethodsSettingsOptions
 from oauthdeploy.model.capabilities import (
     Capability,
     DriverFacts,
@@ -80,7 +81,9 @@ _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.CLIENT_TYPE_CHANGE: yes(),
     Capability.CLIENT_ID_CHOICE: yes(_ID_NOTE),
     Capability.CLIENT_SECRET_READ: no("the secret is returned once, when the client is created"),
-    Capability.CLIENT_SECRET_ROTATE: no("the API cannot generate a new secret"),
+    Capability.CLIENT_SECRET_ROTATE: no(
+        "no operation of the Administrator API of 10.11 and 10.15 renews a secret; 11.1 renews it on its page"
+    ),
     Capability.CLIENT_RENAME: yes(),
     Capability.GRANT_IMPLICIT: yes(),
     Capability.GRANT_PASSWORD: yes(),
@@ -157,6 +160,8 @@ FACTS: Final = DriverFacts(
     options=WebMethodsOptions,
     capabilities=CAPABILITIES,
     fields=FIELDS,
+    settings_options=WebMethodsSettingsOptions,
+    client_options=WebMethodsClientOptions,
     names=NAMES,
     unique={Kind.CLIENT: ("name", "version")},
     side_effects=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -15,27 +16,39 @@ from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.drivers.webmethods.fields import DEFAULT_VERSION, SETTINGS, is_version_number
 from oauthdeploy.drivers.webmethods.mapping import counts_refreshes, writes_groups
-from oauthdeploy.drivers.webmethods.server_parameters import DISABLE_TOKENS
+from oauthdeploy.drivers.webmethods.options import PARAMETERS, PKCE, client_options, options_in
 from oauthdeploy.drivers.webmethods.trust import EXTERNAL_NEEDED, FORBIDDEN_IN_ALIASES, REMOTE_NEEDED, alias_of
 from oauthdeploy.drivers.webmethods.writing import can_be_id, secret_of
 from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Revocation, Settings, Side, Trust
 
+DISABLE_TOKENS: Final = PARAMETERS["disable_tokens"].name
+
 
 @dataclass(frozen=True)
 class Server:
-    """The server; `known` are the ids of its clients by key, None before they were read, and `versions` their versions."""
+    """The server; `known` are the ids of its clients by key, None before they were read, and `versions` their versions.
+
+    `parameters` are the server parameters that were read, by option.
+    """
 
     name: str
     sides: frozenset[Side]
     admin: AdminApi
     known: Mapping[str, str] | None
     versions: Mapping[str, str]
+    parameters: Mapping[str, str | None]
 
     @cached_property
     def disabling_ends_tokens(self) -> bool | None:
         """Whether the tokens of a disabled client are inactive; None if the server does not show the parameter."""
-        value = self.admin.parameter(DISABLE_TOKENS)
+        value = self.parameter("disable_tokens")
         return {"true": True, "": True, "false": False}.get(value.strip().lower()) if value is not None else None
+
+    def parameter(self, option: str) -> str | None:
+        """The parameter behind an option of the settings; None if the server does not show it."""
+        if option in self.parameters:
+            return self.parameters[option]
+        return self.admin.parameter(PARAMETERS[option].name)
 
     @cached_property
     def group_names(self) -> frozenset[str]:
@@ -66,6 +79,7 @@ def _about(server: Server, address: Address, value: Object) -> Iterator[Diagnost
 
 
 def _settings(server: Server, address: Address, value: Settings) -> Iterator[Diagnostic]:
+    yield from _parameters(server, address, value)
     have = server.admin.api.settings
     for field in sorted(value.model_fields_set):
         for key in keys_of(SETTINGS, field) if have else ():
@@ -78,6 +92,56 @@ def _settings(server: Server, address: Address, value: Settings) -> Iterator[Dia
                 "Leave the setting out for this server, or update the server.",
                 address=str(address),
             )
+
+
+def _parameters(server: Server, address: Address, value: Settings) -> Iterator[Diagnostic]:
+    written = options_in(value)
+    for option in sorted(written):
+        parameter = PARAMETERS[option]
+        if server.parameter(option) is not None:
+            continue
+        since = f" It came with {parameter.since}." if parameter.since else ""
+        yield Diagnostic(
+            "server-lacks-parameter",
+            "The server does not show a server parameter",
+            f"'{server.name}' does not show {parameter.name}, which the option {option} sets.{since}",
+            "Leave the option out for this server, or set the parameter once in Settings > Extended, so that it is shown.",
+            address=str(address),
+        )
+    if written and not server.admin.api.offers("PATCH", doc.SERVER_SETTING):
+        yield Diagnostic(
+            "parameters-read-only",
+            "The server's parameters can only be read",
+            f"The Administrator API of '{server.name}' lacks PATCH {doc.SERVER_SETTING}.",
+            "If the plan shows a change of options, make it in Settings > Extended.",
+            Severity.WARNING,
+            address=str(address),
+        )
+
+
+def _pkce(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:
+    if PKCE not in options_in(value):
+        return
+    api, wanted = server.admin.api, client_options(value).require_pkce
+    flag = api.client_pkce_type == "boolean"
+    if not api.client_pkce or (flag and not isinstance(wanted, bool)):
+        lacks = "has no field for it" if not api.client_pkce else "has a flag for it, which cannot follow the settings"
+        yield Diagnostic(
+            "server-lacks-client-pkce",
+            "The server's API cannot hold a client's own requirement of PKCE",
+            f"ClientIn in the OpenAPI document of '{server.name}' {lacks}. The page has the field since 10.15.",
+            "Leave require_pkce out, and set it on the page of the client." if not flag else "Write true or false.",
+            address=str(address),
+        )
+    elif value.type is not ClientType.PUBLIC and wanted is True:
+        yield Diagnostic(
+            "pkce-of-confidential-client",
+            "Integration Server requires PKCE of public clients only",
+            f"The page of '{server.name}' does not accept the field for a confidential client.",
+            "Remove require_pkce, or make the client public.",
+            Severity.WARNING,
+            address=str(address),
+        )
 
 
 def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnostic]:
@@ -106,6 +170,7 @@ def _client(server: Server, address: Address, value: Client) -> Iterator[Diagnos
                 address=str(address),
             )
     yield from _secret(server, address, value)
+    yield from _pkce(server, address, value)
     if value.enabled is False and Side.AUTHORIZATION in server.sides and server.disabling_ends_tokens is False:
         yield _keeps_tokens(server, address)
     if Side.AUTHORIZATION in server.sides and writes_groups(value):

@@ -19,6 +19,7 @@ from oauthdeploy.drivers.json_values import (
     some_texts,
 )
 from oauthdeploy.drivers.webmethods.fields import CLIENT, SCOPE, SETTINGS, UNLIMITED, ClientDraft, version_of
+from oauthdeploy.drivers.webmethods.options import DRIVER_NAME, options_in, read_pkce, told_pkce
 from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.identities import label_of
 from oauthdeploy.model.objects import Client, Grant, Scope, Settings
@@ -113,7 +114,8 @@ def write_scope(values: Mapping[str, Any]) -> dict[str, Any]:
 class LiveClient:
     """A client as a server returned it.
 
-    `secret` is None if the server returns none, or a mask. `scopes` is None if they cannot be parsed. `unparsed` is what the
+    `secret` is None if the server returns none, or a mask. `pkce` is the client's own requirement of PKCE; None if the server
+    shows none. `scopes` is None if they cannot be parsed. `unparsed` is what the
     model cannot represent, by dotted path.
     """
 
@@ -125,6 +127,7 @@ class LiveClient:
     fingerprint: str
     unparsed: Mapping[str, Unparsed]
     secret: Secret | None = None
+    pkce: bool | str | Unparsed | None = None
 
     @property
     def label(self) -> str:
@@ -145,6 +148,7 @@ def read_client(body: Any) -> LiveClient:
         raise Garbled("a client has no field but its name")
     fields = read_fields(CLIENT, raw)
     others = FieldReader()
+    pkce = others.take("pkce", lambda: read_pkce(raw))
     secret = others.take("secret", lambda: a_text(raw, "client_secret"))
     return LiveClient(
         client_id=an_id(raw, "client_id"),
@@ -156,6 +160,7 @@ def read_client(body: Any) -> LiveClient:
         fingerprint=fingerprint(raw, {"client_secret", "registrationAccessToken", "scopes"}),
         unparsed=fields.unparsed,
         secret=Secret(secret, "server") if secret and not is_masked(secret) else None,
+        pkce=others.unparsed.get("pkce", pkce),
     )
 
 
@@ -198,6 +203,15 @@ def in_spelling_of(desired: Client | None, live: Client) -> Client:
     others = tuple(grant for grant in live.grants or () if grant is not Grant.REFRESH_TOKEN)
     wanted = Grant.REFRESH_TOKEN in (desired.grants or ())
     return live.model_copy(update={"grants": (*others, Grant.REFRESH_TOKEN) if wanted else others})
+
+
+def told_client(desired: Client | None, live: LiveClient) -> tuple[Client, Mapping[str, Unparsed]]:
+    """A live client in the manifest's form, with the options that the manifest writes, and what cannot be parsed."""
+    value = in_spelling_of(desired, live.value)
+    options, odd = told_pkce(desired, live.pkce)
+    if options_in(desired):
+        value = value.model_copy(update={"options": {DRIVER_NAME: options}})
+    return value, {**live.unparsed, **odd}
 
 
 def writes_groups(desired: Client) -> bool:

@@ -13,6 +13,8 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.base import BundleRequest
 from oauthdeploy.drivers.webmethods.fields import NEVER, SETTINGS, place_of
+from oauthdeploy.drivers.webmethods.options import PARAMETERS as PARAMETERS_OF_OPTIONS
+from oauthdeploy.drivers.webmethods.options import options_in, settings_options
 from oauthdeploy.drivers.webmethods.trust import alias_of
 from oauthdeploy.model.fields import managed
 from oauthdeploy.model.objects import Settings, Trust
@@ -60,6 +62,10 @@ def make_template(request: BundleRequest) -> bytes:
 
 
 def _settings(value: Settings) -> Iterator[str]:
+    options = settings_options(value)
+    for name in sorted(options_in(value)):
+        parameter = PARAMETERS_OF_OPTIONS[name]
+        yield _property(f"settings.{parameter.name}", parameter.write(getattr(options, name)))
     for path, written in managed(value):
         if path in PARAMETERS:
             yield _property(f"settings.{PARAMETERS[path]}", SETTINGS[path].default if written is None else written)

@@ -44,6 +44,36 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write a revocation with tokens: all, or set the parameter to true.",
     ),
     (
+        "server-lacks-parameter",
+        "error",
+        "The server does not show a server parameter",
+        "An option of the settings stands for a parameter watt.server.oauth.*, which this release does not have, or does not "
+        "show until it is set.",
+        "Leave the option out for this server, or set the parameter once in Settings > Extended, so that it is shown.",
+    ),
+    (
+        "parameters-read-only",
+        "warning",
+        "The server's parameters can only be read",
+        "The server's OpenAPI document lacks the operation that sets a server parameter.",
+        "If the plan shows a change of options, make it in Settings > Extended.",
+    ),
+    (
+        "server-lacks-client-pkce",
+        "error",
+        "The server's API cannot hold a client's own requirement of PKCE",
+        "The page has this field since 10.15; the server's OpenAPI document does not list it, or lists a flag that cannot follow "
+        "the settings.",
+        "Leave require_pkce out, and set it on the page of the client.",
+    ),
+    (
+        "pkce-of-confidential-client",
+        "warning",
+        "Integration Server requires PKCE of public clients only",
+        "The page of a confidential client does not accept the field.",
+        "Remove require_pkce, or make the client public.",
+    ),
+    (
         "server-lacks-groups",
         "error",
         "The server does not show its groups",

@@ -50,6 +50,9 @@ CORE: Final = (
 )
 """What the driver cannot do without."""
 
+PKCE_KEYS: Final = ("requirePKCE", "require_pkce", "requirePkce")
+"""The names that a client's own requirement of PKCE may have; the administration pages of 10.15 call it require_pkce."""
+
 PATCHED: Final = (SETTINGS, CLIENT, SCOPE, EXTERNAL, REMOTE, GROUP)
 """What the driver updates."""
 
@@ -102,6 +105,16 @@ class Api:
         """The field of a group that its users can be written to; "" where the document lists none."""
         fields = self.patches.get(GROUP, {})
         return next((key for key in MEMBERS if fields.get(key) == "array"), "")
+
+    @property
+    def client_pkce(self) -> str:
+        """The field of a client with its own requirement of PKCE; "" where the document lists none."""
+        return next((key for key in PKCE_KEYS if key in self.patches.get(CLIENT, {})), "")
+
+    @property
+    def client_pkce_type(self) -> str:
+        """The JSON type of that field; "" if the document names none."""
+        return self.patches.get(CLIENT, {}).get(self.client_pkce, "")
 
     @property
     def takes_client_secret(self) -> bool:

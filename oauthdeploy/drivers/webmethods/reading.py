@@ -20,11 +20,12 @@ from oauthdeploy.drivers.webmethods.client import AdminApi, TokenList
 from oauthdeploy.drivers.webmethods.client_matching import Match, Sought, find_loosely, left_at_former_names, match
 from oauthdeploy.drivers.webmethods.mapping import (
     LiveClient,
-    in_spelling_of,
-    read_settings,
+    told_client,
     with_groups,
     writes_groups,
 )
+from oauthdeploy.drivers.webmethods.options import INHERIT, PKCE
+from oauthdeploy.drivers.webmethods.settings import whole_settings
 from oauthdeploy.drivers.webmethods.tokens import count, selected
 from oauthdeploy.drivers.webmethods.trust import (
     LOCAL,
@@ -36,7 +37,7 @@ from oauthdeploy.drivers.webmethods.trust import (
     remote_trust,
 )
 from oauthdeploy.model.identities import Identity
-from oauthdeploy.model.objects import Association, Client, ClientType, Revocation, Scope, Side, Trust
+from oauthdeploy.model.objects import Association, Client, ClientType, Revocation, Scope, Settings, Side, Trust
 from oauthdeploy.model.state import LiveObject, ServerState, TokenCount, Unheld
 
 SECRET_FIELDS: Final = frozenset({"secret.value"})
@@ -70,6 +71,7 @@ class Reader:
     accounts: dict[str, bool] = field(default_factory=dict)
     accounts_unread: list[Diagnostic] = field(default_factory=list)
     groups: Mapping[str, frozenset[str]] | None = None
+    parameters: dict[str, str | None] = field(default_factory=dict)
 
     def read(self) -> None:
         """Fill `objects`, `unreadable` and `ids`. Raises Unreachable and Unauthorized."""
@@ -101,10 +103,16 @@ class Reader:
             return
         if Kind.SETTINGS in asked:
             with self._reading(Kind.SETTINGS):
-                settings = self.admin.parsed("GET", doc.SETTINGS, lambda: read_settings(body))
                 address = Address.singleton(Kind.SETTINGS, self.server)
+                wanted = self.wanted.objects.get(address)
+                asked_for = wanted if isinstance(wanted, Settings) else None
+                settings = whole_settings(self.admin, "GET", body, asked_for, whole=self.wanted.whole)
+                self.parameters.update(settings.shown)
                 self.objects[address] = LiveObject(
-                    settings.value, fingerprint=settings.fingerprint, unparsed=settings.unparsed
+                    settings.value,
+                    fingerprint=settings.fingerprint,
+                    unparsed=settings.unparsed,
+                    options=settings.options,
                 )
         if Kind.TRUST in asked:
             with self._reading(Kind.TRUST):
@@ -282,7 +290,7 @@ class Reader:
         address = Address(Kind.CLIENT, key, self.server)
         desired = None if own is None else self.wanted.objects.get(Address(Kind.CLIENT, own, self.server))
         wanted = desired if isinstance(desired, Client) else None
-        value = in_spelling_of(wanted, live.value)
+        value, unparsed = told_client(wanted, live)
         mark = live.fingerprint
         if self.groups is not None and (self.wanted.whole or (wanted is not None and writes_groups(wanted))):
             groups = tuple(sorted(self.groups.get(live.client_id, ()))) if value.type is not ClientType.PUBLIC else ()
@@ -296,9 +304,15 @@ class Reader:
             # compare with.
             incomparable=SECRET_FIELDS,
             client_id=live.client_id,
-            unparsed=live.unparsed,
+            unparsed=unparsed,
+            options=self._own_pkce(live),
             unheld=self._associated(live),
         )
+
+    def _own_pkce(self, live: LiveClient) -> Mapping[str, Any]:
+        usual = False if self.admin.api.client_pkce_type == "boolean" else INHERIT
+        told = self.wanted.whole and isinstance(live.pkce, bool | str) and live.pkce != usual
+        return {PKCE: live.pkce} if told else {}
 
     def _associated(self, live: LiveClient) -> Mapping[str, Unheld]:
         """The scopes of a client, where no token has them: on a server that issues none."""

@@ -7,10 +7,7 @@ uses elsewhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
-
-DISABLE_TOKENS: Final = "watt.server.oauth.disableClient.disableTokens"
-"""Whether the tokens of a disabled client are inactive; true unless it is set (guide, watt.server. parameters)."""
+from typing import Any
 
 
 def parameter_value(body: Any, name: str) -> str | None:
@@ -28,3 +25,18 @@ def parameter_value(body: Any, name: str) -> str | None:
         return str(value)
     lists = [inner for inner in body.values() if isinstance(inner, list | Mapping)]
     return next((found for inner in lists if (found := parameter_value(inner, name)) is not None), None)
+
+
+def with_value(body: Any, name: str, text: str) -> Any:
+    """The body of an update that sets a parameter, in the form in which the server shows it; None if it does not show it."""
+    if isinstance(body, list):
+        return next(([found] for one in body if (found := with_value(one, name, text)) is not None), None)
+    if not isinstance(body, Mapping):
+        return None
+    if name in body:
+        return {name: text}
+    for key, value in (("name", "value"), ("settingName", "settingValue")):
+        if body.get(key) == name:
+            return {key: name, (value if value in body or "value" not in body else "value"): text}
+    inner = ((key, with_value(one, name, text)) for key, one in body.items())
+    return next(({key: found} for key, found in inner if found is not None), None)

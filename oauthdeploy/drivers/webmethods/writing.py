@@ -22,6 +22,7 @@ from oauthdeploy.drivers.common_steps import (
     GONE,
     at_once,
     blocks,
+    changed_options,
     changed_values,
     create_or_find,
     deletes_tokens,
@@ -35,16 +36,25 @@ from oauthdeploy.drivers.webmethods.mapping import (
     LiveClient,
     LiveScope,
     counts_refreshes,
-    in_spelling_of,
-    read_settings,
     refresh_count,
+    told_client,
     with_groups,
     write_client,
     write_scope,
     write_settings,
     writes_groups,
 )
+from oauthdeploy.drivers.webmethods.options import (
+    DRIVER_NAME,
+    PARAMETERS,
+    PKCE,
+    client_options,
+    options_in,
+    settings_options,
+    write_pkce,
+)
 from oauthdeploy.drivers.webmethods.reading import alias_trust, read_trust
+from oauthdeploy.drivers.webmethods.settings import whole_settings
 from oauthdeploy.drivers.webmethods.tokens import Token, selected
 from oauthdeploy.drivers.webmethods.trust import LOCAL, LiveTrust, alias_of, read_alias, write_alias
 from oauthdeploy.model.objects import (
@@ -89,10 +99,16 @@ class Writer:
     # -- settings and trust ------------------------------------------------------------------------------------------
 
     def settings(self, change: Change) -> Applied:
-        """PATCH the settings that change."""
-        assert isinstance(change.desired, Settings)
-        body = self.admin.patch_settings(write_settings(changed_values(change, SETTINGS)))
-        live = self.admin.parsed("PATCH", doc.SETTINGS, lambda: read_settings(body))
+        """PATCH the settings that change, then each server parameter, and read the parameters again."""
+        desired = change.desired
+        assert isinstance(desired, Settings)
+        changes = write_settings(changed_values(change, SETTINGS))
+        body = self.admin.patch_settings(changes) if changes else self.admin.settings()
+        wanted = settings_options(desired)
+        for name in sorted(changed_options(change, DRIVER_NAME)):
+            parameter = PARAMETERS[name]
+            self.admin.put_parameter(parameter.name, parameter.write(getattr(wanted, name)))
+        live = whole_settings(self.admin, "PATCH", body, desired)
         return Applied(
             change.address,
             live.value,
@@ -201,6 +217,7 @@ class Writer:
             return self._create_client(change, desired)
         body = self._client_body(change, desired)
         client_id = self._id(change.address, change)
+        body.update(self._pkce(desired) if PKCE in changed_options(change, DRIVER_NAME) else {})
         live = self.admin.patch_client(client_id, body) if body else self.admin.client(client_id)
         if live is None:
             raise NotFound(
@@ -228,6 +245,21 @@ class Writer:
             body["client_secret"] = secret
         return body
 
+    def _pkce(self, desired: Client) -> dict[str, Any]:
+        """A client's own requirement of PKCE, under the name and in the type of the server's document."""
+        key, kind = self.admin.api.client_pkce, self.admin.api.client_pkce_type
+        try:
+            return {key: write_pkce(client_options(desired).require_pkce, kind)} if key else self._no_pkce()
+        except ValueError:
+            return self._no_pkce()
+
+    def _no_pkce(self) -> dict[str, Any]:
+        raise Unsupported(
+            f"The Administrator API of '{self.server}' cannot hold require_pkce of a client as it is written",
+            server=self.server,
+            fix="Set it on the page of the client.",
+        )
+
     def _create_client(self, change: Change, desired: Client) -> Applied:
         key = change.address.name
         values: dict[str, Any] = {"name": key, "version": DEFAULT_VERSION, "type": ClientType.CONFIDENTIAL}
@@ -235,6 +267,8 @@ class Writer:
         count = None if counts_refreshes(desired) else 0
         api = self.admin.api
         body = write_client(values, refreshes=count, text_versions=api.text_versions)
+        if PKCE in options_in(desired):
+            body.update(self._pkce(desired))
         if api.takes_client_id and can_be_id(key):
             body["client_id"] = key
         secret = secret_of(desired) if values["type"] is not ClientType.PUBLIC else None
@@ -268,14 +302,14 @@ class Writer:
                 path=doc.CLIENTS,
                 fix=f"Delete the client '{live.label}' on '{self.server}' and apply again to get a new secret.",
             )
-        value, mark = in_spelling_of(desired, live.value), live.fingerprint
+        (value, unparsed), mark = told_client(desired, live), live.fingerprint
         lost = self.admin.lost(doc.CLIENT, live.client_id)
         if writes_groups(desired) and Side.AUTHORIZATION in self.sides:
             groups, others = self._put_into_groups(live, desired)
             value, mark, lost = value.model_copy(update={"groups": groups}), with_groups(mark, groups), (*lost, *others)
         note = ADOPTED if found else ""
         return Applied(
-            change.address, value, live.client_id, mark, secret=made, note=note, unparsed=live.unparsed, lost=lost
+            change.address, value, live.client_id, mark, secret=made, note=note, unparsed=unparsed, lost=lost
         )
 
     def _put_into_groups(self, live: LiveClient, desired: Client) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -428,6 +462,9 @@ def count_writes(change: Change, sides: frozenset[Side]) -> int:
     """How many requests one change takes, except for associations; reads that may prove unnecessary are counted."""
     desired = change.desired
     match desired:
+        case Settings():
+            # A parameter is read for its form and set; at the end every parameter that the manifest writes is read.
+            return 1 + 2 * len(changed_options(change, DRIVER_NAME)) + len(options_in(desired))
         case Trust():
             alias = alias_of(desired)
             if _chosen(change, alias):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Final, cast
 
 from flask import request
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from oauthdeploy.server.admin.api import Api, answer_fields, expanding, listing
 from oauthdeploy.server.admin.errors import conflict, invalid, missing, shown
-from oauthdeploy.server.admin.fields import Field, Value, check_name, patch_of, read_body, read_fields
-from oauthdeploy.server.models import CONFIDENTIAL, PUBLIC, Client, ClientAccount, Scope, User
+from oauthdeploy.server.admin.fields import Field, Kind, Value, check_name, patch_of, read_body, read_fields
+from oauthdeploy.server.models import CONFIDENTIAL, PUBLIC, Client, ClientAccount, ClientPkce, Scope, User
 from oauthdeploy.server.passwords import generate_client_id, generate_secret, hash_chosen, hash_generated
 from oauthdeploy.server.state import State
 from oauthdeploy.server.store import find_client, scopes_by_client, scopes_of, set_scopes
@@ -65,9 +65,24 @@ IDENTITY_FIELDS = (
 )
 
 
+_PKCE_KINDS: Final[Mapping[str, Kind]] = {"integer": "integer", "text": "text", "boolean": "boolean"}
+_AS_GLOBAL = -1
+
+
+def own_fields(state: State) -> Sequence[Field]:
+    """The fields of a client in this release."""
+    kind = _PKCE_KINDS.get(state.profile.client_pkce)
+    if kind is None:
+        return FIELDS
+    default: Value = False if kind == "boolean" else _AS_GLOBAL if kind == "integer" else str(_AS_GLOBAL)
+    says = "Whether a public client must use PKCE; -1 as in the settings, 0 no, 1 yes."
+    return (*FIELDS, Field("requirePKCE", "require_pkce", kind, says, default, minimum=_AS_GLOBAL))
+
+
 def input_fields(state: State) -> Sequence[Field]:
     """The fields that a client body may have; the id and the secret only if the creator may choose them."""
-    return FIELDS + IDENTITY_FIELDS if state.config.accept_client_id else FIELDS
+    fields = own_fields(state)
+    return (*fields, *IDENTITY_FIELDS) if state.config.accept_client_id else fields
 
 
 def register(api: Api) -> None:
@@ -81,11 +96,12 @@ def register(api: Api) -> None:
             if not expanding():
                 return listing("clients", [(client.name, client.client_id) for client in clients], PATH)
             scopes = scopes_by_client(session)
-        return {"clients": [answer(state, client, scopes.get(client.client_id, [])) for client in clients]}
+            return {"clients": [answer(state, session, one, scopes.get(one.client_id, [])) for one in clients]}
 
     @api.operation("POST", PATH, summary="Register a client", body="ClientIn", answer="ClientOut", status=201)
     def create_client() -> object:
         values = read_fields(read_body(request), input_fields(state), strict=state.strict)
+        pkce = _pkce_of(values.pop("require_pkce", _AS_GLOBAL))
         given_id = cast("str | None", values.pop("client_id", None))
         given_secret = cast("str | None", values.pop("client_secret", None))
         if given_id is not None and not _GIVEN_ID.fullmatch(given_id):
@@ -99,12 +115,13 @@ def register(api: Api) -> None:
             session.add(client)
             set_account(state, session, client)
             set_scopes(session, client.client_id, scopes)
-            return answer(state, client, scopes, new_secret)
+            _set_pkce(session, client, pkce)
+            return answer(state, session, client, scopes, new_secret)
 
     @api.operation("GET", PATH + "/{clientId}", summary="Read a client", answer="ClientOut")
     def read_client(client_id: str) -> object:
         with state.store.read() as session:
-            return answer(state, get(session, client_id), scopes_of(session, client_id))
+            return answer(state, session, get(session, client_id), scopes_of(session, client_id))
 
     @api.operation(
         "GET", PATH + "/{name}/version/{version}", summary="Read a client by name and version", answer="ClientOut"
@@ -114,7 +131,7 @@ def register(api: Api) -> None:
             client = find_client(session, name, version)
             if client is None:
                 raise missing("client", f"{name} ({version})")
-            return answer(state, client, scopes_of(session, client.client_id))
+            return answer(state, session, client, scopes_of(session, client.client_id))
 
     @api.operation(
         "PUT",
@@ -151,6 +168,9 @@ def register(api: Api) -> None:
             client = get(session, client_id)
             body, partial = patch_of(state.profile, body, _natural_key(state, client), partial=partial)
             values = read_fields(body, input_fields(state), strict=state.strict, partial=partial)
+            own = session.get(ClientPkce, client_id)
+            kept = own.required if own is not None else _AS_GLOBAL
+            pkce = _pkce_of(values.pop("require_pkce", kept))
             given_id = values.pop("client_id", None)
             given_secret = cast("str | None", values.pop("client_secret", None))
             if given_id not in (None, client_id):
@@ -160,7 +180,8 @@ def register(api: Api) -> None:
             set_account(state, session, client)
             if "scopes" in values:
                 set_scopes(session, client_id, scopes)
-            return answer(state, client, scopes, new_secret)
+            _set_pkce(session, client, pkce)
+            return answer(state, session, client, scopes, new_secret)
 
 
 def get(session: Session, client_id: str) -> Client:
@@ -171,12 +192,46 @@ def get(session: Session, client_id: str) -> Client:
     return client
 
 
-def answer(state: State, client: Client, scopes: Sequence[str], secret: str | None = None) -> dict[str, object]:
+def _pkce_of(value: object) -> int:
+    try:
+        found = int(cast("int | str", value))
+    except ValueError:
+        found = 2
+    if found not in (_AS_GLOBAL, 0, 1):
+        raise invalid("Field 'requirePKCE' must be -1, 0 or 1.")
+    return found
+
+
+def _set_pkce(session: Session, client: Client, required: int) -> None:
+    session.flush()
+    session.execute(delete(ClientPkce).where(ClientPkce.client_id == client.client_id))
+    if required != _AS_GLOBAL and client.type == PUBLIC:
+        session.add(ClientPkce(client_id=client.client_id, required=required))
+        session.flush()
+
+
+def _shown_pkce(state: State, session: Session, client: Client) -> object:
+    own = session.get(ClientPkce, client.client_id)
+    required = own.required if own is not None else _AS_GLOBAL
+    match state.profile.client_pkce:
+        case "boolean":
+            return required == 1
+        case "text":
+            return str(required)
+        case _:
+            return required
+
+
+def answer(
+    state: State, session: Session, client: Client, scopes: Sequence[str], secret: str | None = None
+) -> dict[str, object]:
     """A client as ClientOut; the profile says how its secret is shown after the response in which the server generates it."""
     sealed = {"registration_access_token": state.vault.open(client.registration_access_token)}
     result = answer_fields(client, [field for field in FIELDS if field.name != "scopes"], sealed)
     result["version"] = _shown_version(state, client)
     result["scopes"] = list(scopes)
+    if state.profile.client_pkce != "absent":
+        result["requirePKCE"] = _shown_pkce(state, session, client)
     result["client_id"] = client.client_id
     shown = secret if state.profile.secret_at_creation else None
     if shown is None and client.secret_hash is not None and state.profile.secrets != "hidden":

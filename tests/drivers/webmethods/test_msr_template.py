@@ -31,6 +31,7 @@ settings:
   require_pkce: null
   authorization_code_lifetime: never
   access_token_lifetime: 20m
+  options: {webmethods: {require_post: null, approval_title: "A: B"}}
 scopes:
   read: {description: Read, resources: [a.b]}
 clients:
@@ -50,9 +51,11 @@ def test_settings_become_parameters(tmp_path: Path) -> None:
     """Each by the parameter that is tied to it; never is -1, null the server's default."""
     text = template(tmp_path, "login")
     assert [line for line in text.splitlines() if not line.startswith("#")] == [
+        "settings.watt.server.oauth.approvalpage.title=A\\:\\ B",
         "settings.watt.server.oauth.authCode.expirySeconds=-1",
         "settings.watt.server.oauth.requireHTTPS=true",
         "settings.watt.server.oauth.requirePKCE=false",
+        "settings.watt.server.oauth.requirePost=true",
         "settings.watt.server.oauth.token.defaultExpirySeconds=1200",
     ]
     assert "# - 1 scope: a template has no key" in text
