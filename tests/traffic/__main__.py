@@ -44,7 +44,7 @@ def main() -> int:
         "--kill",
         choices=("never", "every-other", "always"),
         default="every-other",
-        help="rounds whose applies are killed",
+        help="applies that are killed; every-other: those that one round kills, the next does not",
     )
     parser.add_argument("--only", action="append", help="a change of the catalogue; repeatable")
     parser.add_argument("--json", type=Path, help="a file for the figures")

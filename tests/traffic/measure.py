@@ -154,7 +154,7 @@ class Run:
     estate: Estate
     traffic: Traffic
     kill: str = "never"
-    """Which rounds of the catalogue have their applies killed half way: `never`, `every-other` or `always`."""
+    """Which applies are killed halfway: `never`, `every-other` (from the first on; in the next round the others) or `always`."""
     around: int = 120
     """Calls before and after each change, and between a kill and the second apply."""
     only: Sequence[str] | None = None
@@ -188,15 +188,16 @@ class Run:
     async def once(self, base: Manifest) -> None:
         """Go through the catalogue; a step that is left out is made along with the next one."""
         self.round += 1
-        for step in steps(base, left_out=self.estate.left_out):
+        for index, step in enumerate(steps(base, left_out=self.estate.left_out)):
             if time.monotonic() > self.until:
                 return
             if self.only is None or step.name in self.only:
-                await self.change(step)
+                kills = self.kill == "always" or (self.kill == "every-other" and (self.round + index) % 2 == 1)
+                await self.change(step, kills=kills)
             else:
                 step.make(self.estate.manifest)
 
-    async def change(self, step: Step) -> None:
+    async def change(self, step: Step, *, kills: bool) -> None:
         """Make one change under traffic and judge what was answered."""
         estate, traffic = self.estate, self.traffic
         old = self._applied
@@ -210,7 +211,7 @@ class Run:
         async with traffic.flowing(WORKERS):
             await traffic.more(self.around)
             begin = time.monotonic()
-            said = await self._apply(step)
+            said = await self._apply(step, kills=kills)
             estate.learn()
             span = Span(begin, time.monotonic())
             await traffic.more(self.around)
@@ -218,9 +219,9 @@ class Run:
         self.say(f"{step.name}: {len(traffic.calls)} calls, {self.calls} in all")
         self._applied = new
 
-    async def _apply(self, step: Step) -> Mapping[str, Any]:
+    async def _apply(self, step: Step, *, kills: bool) -> Mapping[str, Any]:
         plan = await self._command("plan", *_ALLOWED, "-o", "json")
-        if self.kill == "always" or (self.kill == "every-other" and self.round % 2 == 0):
+        if kills:
             killed = await self._killed(len(plan["changes"]))
             self.say(f"{step.name}: killed after {killed} of {len(plan['changes'])} changes")
             await self.traffic.more(self.around)
