@@ -298,9 +298,9 @@ The plan, or the report, names each of these:
 - Tokens that were issued before an association, a grant or a client was removed, or before a lifetime became shorter. The
   plan says how many stay valid, until when, and which revocation ends them; on servers that do not list all tokens, such as
   Keycloak, it says that there may be some.
-- A generated secret is renewed: the old one stops working before the new one is delivered. The plan says so, and
-  how long it took last time. Keycloak keeps the old one if a client policy rotates secrets (`secret_rotation`); it cannot hold
-  two secrets otherwise.
+- A generated secret is renewed: the old one stops working before the new one is delivered. The plan says so, and how long it
+  took last time. The new one is delivered before any further request. Keycloak keeps the old one if a client policy rotates
+  secrets (`secret_rotation`); it cannot hold two secrets otherwise.
 - A scope of a Keycloak client moves between the default and the optional scopes: it is unassigned in between. The plan says
   so.
 - A token request that an authorization server began before a cut-off and answers after it. Keycloak's not-before is set
@@ -317,9 +317,9 @@ several servers.
 
 `poe traffic` requests tokens and calls services of live servers without pause while a catalogue of changes is applied. It
 judges every answer by both manifests and prints the number of wrong ones, also as JSON (`--json`). By default it measures
-three pairs of servers, each without a limit and with two requests a second for the apply, and kills the applies of every
-other round: at another write each time, after which it reads what is left, applies again (every other time with
-`--resume`), and expects an empty plan.
+three pairs of servers, each without a limit and with two requests a second for the apply, and kills every other apply, and
+the others in the next round: at another write each time, after which it applies again (every other time with `--resume`)
+and expects an empty plan.
 
 | `--estate` | authorization server | resource server |
 |---|---|---|

@@ -190,6 +190,15 @@ class Applied:
     secret_made: bool = False
 
 
+Deliver = Callable[[Secret | None, str], None]
+"""Delivers a generated secret with its client_id; does nothing without a secret. Raises nothing of its own."""
+SecretHandover = Callable[[Change], Deliver]
+
+
+def _no_handover(change: Change) -> Deliver:  # noqa: ARG001
+    return lambda _secret, _client_id: None
+
+
 class Prover(Protocol):
     """Tries a token that should be revoked. Changes nothing, and shows nothing of the token."""
 
@@ -227,6 +236,7 @@ class Driver(ABC):
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._handover: SecretHandover = _no_handover
 
     @property
     def name(self) -> str:
@@ -338,6 +348,19 @@ class Driver(ABC):
     def set_stop_event(self, stop: threading.Event) -> None:
         """Once `stop` is set, end the waits between retries at once and retry nothing more."""
         self.connection.http.set_stop_event(stop)
+
+    def set_secret_handover(self, handover: SecretHandover) -> None:
+        """From now on, `hand_over` delivers secrets through this function."""
+        self._handover = handover
+
+    def hand_over(self, change: Change) -> Deliver:
+        """Call this just before the request that generates a secret for a client, and what it returns as soon as the secret is
+        known: it is then delivered at once, before any further request, and whatever happens afterwards.
+
+        The old secret may no longer work by then. `Applied.secret` contains the secret nevertheless. A driver that does not call
+        this has its secrets delivered when `apply` returns.
+        """
+        return self._handover(change)
 
     def allow_writes(self) -> None:
         """From now on writes may be sent through a driver that was opened for reading: its plan was reviewed and passed."""

@@ -28,7 +28,10 @@ class End(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One change: when it was sent and when it ended (RFC 3339, "" if it was not), its outcome, and why it failed."""
+    """One change: when it was sent and when it ended (RFC 3339, "" if it was not), its outcome, and why it failed.
+
+    `secret_gap` are the seconds from the renewal of a secret to its delivery; None if no record says so.
+    """
 
     address: Address
     action: Action
@@ -39,6 +42,7 @@ class Entry:
     fields: tuple[str, ...] = ()
     because: Mapping[str, str] | None = None
     note: str = ""
+    secret_gap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ def _with_end(entry: Entry, record: Mapping[str, Any]) -> Entry:
         ended=record["at"],
         because=record["because"] or None,
         note=record["note"],
+        secret_gap=record.get("secret_gap"),
     )
 
 

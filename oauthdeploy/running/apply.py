@@ -36,7 +36,7 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.two_writes import write_steps
 from oauthdeploy.planning.unkept import Unkept, remembered
 from oauthdeploy.running import apply_findings
-from oauthdeploy.running.batch_executor import BatchExecutor, ChangeResult, deliver_target, may_make_secret
+from oauthdeploy.running.batch_executor import BatchExecutor, ChangeResult
 from oauthdeploy.running.circuit_breaker import Breaker
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.events import EventEmitter
@@ -44,6 +44,7 @@ from oauthdeploy.running.journal import Journal, TakenScopes
 from oauthdeploy.running.read import check_all, read_wanted, wanted_of
 from oauthdeploy.running.revocation_proof import prove
 from oauthdeploy.running.scheduler import Batch, Schedule, Skip
+from oauthdeploy.running.secret_handover import SecretHandover, deliver_target, may_make_secret
 from oauthdeploy.running.secret_sinks import LocalSinks, Sinks
 from oauthdeploy.running.signals import deferred
 from oauthdeploy.running.verify import look_again, settle
@@ -90,8 +91,10 @@ def apply_plan(
     steps = write_steps(plan.changes)
     schedule = Schedule(steps, lambda change: _driver_of(drivers, change).batch_key(change))
     events = EventEmitter(on_event, len(steps))
+    handover = SecretHandover(drivers, sinks, now)
     for driver in drivers.values():
         driver.set_stop_event(stop)
+        driver.set_secret_handover(handover.begin)
     with deferred(stop):
         live = _read_before_writing(plan, drivers, desired, sinks, seen)
         if journal:
@@ -100,7 +103,7 @@ def apply_plan(
         executor = BatchExecutor(
             drivers,
             journal,
-            sinks,
+            handover,
             events,
             stop,
             now,

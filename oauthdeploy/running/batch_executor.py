@@ -10,11 +10,11 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
-from oauthdeploy.core.errors import DeliveryFailed, JournalFailed, OAuthDeployError, ServerError
-from oauthdeploy.core.secrets import Secret, is_masked
+from oauthdeploy.core.errors import JournalFailed, OAuthDeployError, ServerError
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied, Driver
 from oauthdeploy.model.fields import KNOWN_AFTER_APPLY, Model
-from oauthdeploy.model.objects import Client, ClientType, DeliverTo, Side
+from oauthdeploy.model.objects import Side
 from oauthdeploy.planning.changes import Action, Change, FieldChange
 from oauthdeploy.planning.normalize import flatten, is_instruction, same, wanted_fields
 from oauthdeploy.planning.outcome import Outcome, Status
@@ -22,7 +22,7 @@ from oauthdeploy.planning.pending_revocations import REFUSED
 from oauthdeploy.running import apply_findings
 from oauthdeploy.running.events import EventEmitter
 from oauthdeploy.running.journal import NOTHING, Journal, TakenScopes
-from oauthdeploy.running.secret_sinks import Sinks
+from oauthdeploy.running.secret_handover import Delivered, SecretHandover, deliver_target, may_make_secret
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ChangeResult:
     """The outcome of one change, what the server did not keep of it, and where its secret was delivered ("" if there was none).
 
     `live` is what the server then had, if its response shows it. `cut_at` is the time of a cut-off (`Applied.cut_at`). `secret`
-    is the delivered secret.
+    is the delivered secret, and `gap` how long its delivery took (`Delivered.gap`).
     """
 
     outcome: Outcome
@@ -39,6 +39,7 @@ class ChangeResult:
     live: Model | None = None
     cut_at: float | None = None
     secret: Secret | None = None
+    gap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,16 @@ class LateResult:
 class BatchExecutor:
     """Sends batches to their servers. Safe to use from several threads.
 
-    `fresh` reads an object just before its write and returns a finding if it has changed since the plan was made, else None.
-    `settle` finds out what became of changes whose response was lost. `now` is the clock. `lost_scopes` are the scopes that
-    clients lose by their change, for the journal. `two_writes` are, by address, the changes that are made in two writes: the
-    journal records each write as the whole change, so that it can be rolled back at any time. `holds_lock` is called before
-    each write; if it returns False, `lost` and `stop` are set.
+    `handover` delivers generated secrets. `fresh` reads an object just before its write and returns a finding if it has changed
+    since the plan was made, else None. `settle` finds out what became of changes whose response was lost. `now` is the clock.
+    `lost_scopes` are the scopes that clients lose by their change, for the journal. `two_writes` are, by address, the changes
+    that are made in two writes: the journal records each write as the whole change, so that it can be rolled back at any time.
+    `holds_lock` is called before each write; if it returns False, `lost` and `stop` are set.
     """
 
     drivers: Mapping[str, Driver]
     journal: Journal | None
-    sinks: Sinks
+    handover: SecretHandover
     events: EventEmitter
     stop: threading.Event
     now: Callable[[], datetime]
@@ -152,7 +153,8 @@ class BatchExecutor:
             if self.journal:
                 live = {end.outcome.change.address: end.live for end in results}
                 moments = {end.outcome.change.address: end.cut_at for end in results}
-                self.journal.outcome([end.outcome for end in results], live, moments)
+                gaps = {end.outcome.change.address: end.gap for end in results}
+                self.journal.outcome([end.outcome for end in results], live, moments, gaps)
         except JournalFailed as error:
             # The change was made nevertheless; the report says that the journal does not record it.
             return [_noted(end, f"Its outcome is not in the journal: {error.detail}") for end in results]
@@ -165,12 +167,12 @@ class BatchExecutor:
         except ServerError as error:
             if error.uncertain:
                 return self._after_loss(changes, error)
-            return [_failed(change, apply_findings.of_error(error, change), error.status) for change in changes]
+            return [self._failed(change, apply_findings.of_error(error, change), error.status) for change in changes]
         except OAuthDeployError as error:
-            return [_failed(change, apply_findings.of_error(error, change)) for change in changes]
+            return [self._failed(change, apply_findings.of_error(error, change)) for change in changes]
         except Exception as error:  # noqa: BLE001  (a driver's fault ends its changes, not the run; no value is shown)
             where = f"in {type(driver).__name__}.apply"
-            return [_failed(change, apply_findings.of_exception(error, where, change)) for change in changes]
+            return [self._failed(change, apply_findings.of_exception(error, where, change)) for change in changes]
         if [answer.address for answer in answers] != [change.address for change in changes]:
             problem = f"{type(driver).__name__}.apply returned {len(answers)} objects that are not the {len(changes)} requested"
             return [ChangeResult(Outcome(c, Status.UNKNOWN, apply_findings.of_bug(problem, c))) for c in changes]
@@ -178,41 +180,45 @@ class BatchExecutor:
 
     def _after_loss(self, changes: Sequence[Change], error: ServerError) -> Sequence[ChangeResult]:
         """A response was lost: reading the server decides what is reported."""
-        results = []
-        for change, late in zip(changes, self.settle(changes), strict=True):
-            if late.status is Status.DONE and not may_make_secret(change):
-                note = f"The response was lost ({error.summary}); {late.words}"
-                results.append(ChangeResult(Outcome(change, Status.DONE, note=note)))
-                continue
-            perhaps = late.status is Status.UNKNOWN
-            lost = late.status is Status.DONE or (perhaps and may_make_secret(change))
-            status = Status.FAILED if late.status is Status.DONE else late.status
-            because = apply_findings.no_answer(error, change, late.words, secret_lost=lost, perhaps=perhaps)
-            results.append(ChangeResult(Outcome(change, status, because)))
-        return results
+        settled = zip(changes, self.settle(changes), strict=True)
+        return [self._settled(change, late, error, self.handover.taken(change)) for change, late in settled]
+
+    def _settled(self, change: Change, late: LateResult, error: ServerError, made: Delivered | None) -> ChangeResult:
+        """The outcome of a change whose response was lost; `made` is the secret that the driver had handed over before."""
+        may_be_lost = may_make_secret(change) and made is None
+        if late.status is Status.DONE and not may_be_lost:
+            note = f"The response was lost ({error.summary}); {late.words}"
+            if made is None or made.problem is None:
+                return _with_secret(ChangeResult(Outcome(change, Status.DONE, note=note)), made)
+            because = apply_findings.not_delivered(made.problem, change)
+            return ChangeResult(Outcome(change, Status.FAILED, because, note))
+        perhaps = late.status is Status.UNKNOWN
+        lost = late.status is Status.DONE or (perhaps and may_be_lost)
+        status = Status.FAILED if late.status is Status.DONE else late.status
+        because = apply_findings.no_answer(error, change, late.words, secret_lost=lost, perhaps=perhaps)
+        return _despite(made, ChangeResult(Outcome(change, status, because)))
+
+    def _failed(self, change: Change, because: Diagnostic, status: int | None = None) -> ChangeResult:
+        # An error with a status is a response, so a request was sent; for other errors this is unknown.
+        outcome = Outcome(change, Status.FAILED, because, requests=int(status is not None))
+        return _despite(self.handover.taken(change), ChangeResult(outcome))
 
     def _kept(self, change: Change, answer: Applied) -> ChangeResult:
         """Deliver the secret from the response, and compare what the server now has with what was sent."""
-        note, delivered = answer.note, ""
-        secret: Secret | None = None
-        target = deliver_target(change, self.drivers[change.address.server])
-        because: Diagnostic | None = None
-        if target is not None and may_make_secret(change):
-            try:
-                secret = _generated_secret(answer)
-                client_id = answer.client_id or answer.identity or change.address.name
-                delivered = self.sinks.deliver(secret, target, change.address, client_id=client_id)
-            except DeliveryFailed as error:
-                because = apply_findings.not_delivered(error, change)
-        elif target is None and (answer.secret is not None or answer.secret_made) and self._is_needed(change):
+        note = answer.note
+        made = self.handover.finish(change, answer) or Delivered(None)
+        because = apply_findings.not_delivered(made.problem, change) if made.problem is not None else None
+        nowhere = deliver_target(change, self.drivers[change.address.server]) is None
+        if nowhere and (answer.secret is not None or answer.secret_made) and self._is_needed(change):
             note = f"{note} {_DROPPED}".strip()
         if because is None and answer.lost:
             because = apply_findings.fields_lost(change, answer.lost)
         status = Status.DONE if because is None else Status.FAILED
         outcome = Outcome(change, status, because, note, answer.identity, answer.requests)
         if because is not None:
-            return ChangeResult(outcome, delivered=delivered, live=answer.value)
-        return ChangeResult(outcome, tuple(unkept(change, answer)), delivered, answer.value, answer.cut_at, secret)
+            return ChangeResult(outcome, delivered=made.place, live=answer.value, gap=made.gap)
+        kept = tuple(unkept(change, answer))
+        return ChangeResult(outcome, kept, made.place, answer.value, answer.cut_at, made.secret, made.gap)
 
     def _is_needed(self, change: Change) -> bool:
         """Whether a secret may be lost: that of a new client of an authorization server."""
@@ -224,40 +230,6 @@ _DROPPED: Final = (
     "The server generated a secret that is delivered nowhere; it was dropped. If you need it, write generate: true and "
     "deliver_to in the manifest."
 )
-
-
-def _generated_secret(answer: Applied) -> Secret:
-    """The secret in a response. Raises DeliveryFailed if there is none, or a mask in its place."""
-    if not answer.secret or is_masked(answer.secret.reveal()):
-        shows = "contains no secret" if not answer.secret else "contains a mask instead of the secret"
-        raise DeliveryFailed(
-            "The generated secret is not in the server's response",
-            detail=f"The response {shows}. The secret that was delivered before is unchanged.",
-        )
-    return answer.secret
-
-
-def deliver_target(change: Change, driver: Driver) -> DeliverTo | None:
-    """Where a secret that the server generates with this change goes; None if nowhere.
-
-    Clients present their secret only to the authorization server. A secret from a server that is only a resource server is
-    useless and must not replace the other one.
-    """
-    if Side.AUTHORIZATION not in driver.connection.server.role.sides:
-        return None
-    if isinstance(change.desired, Client) and change.desired.secret is not None:
-        return change.desired.secret.deliver_to
-    return None
-
-
-def may_make_secret(change: Change) -> bool:
-    """Whether the server may generate a secret with this change: a new client, or a new secret for one."""
-    if not isinstance(change.desired, Client) or change.desired.secret is None or not change.desired.secret.generate:
-        return False
-    return change.action is not Action.UPDATE or any(
-        field.path.startswith("secret") or (field.path == "type" and field.after is ClientType.CONFIDENTIAL)
-        for field in change.fields
-    )
 
 
 def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
@@ -285,9 +257,17 @@ def unkept(change: Change, answer: Applied) -> Sequence[Diagnostic]:
     return found
 
 
-def _failed(change: Change, because: Diagnostic, status: int | None = None) -> ChangeResult:
-    # An error with a status is a response, so a request was sent; for other errors this is unknown.
-    return ChangeResult(Outcome(change, Status.FAILED, because, requests=int(status is not None)))
+def _with_secret(end: ChangeResult, made: Delivered | None) -> ChangeResult:
+    return end if made is None else replace(end, delivered=made.place, secret=made.secret, gap=made.gap)
+
+
+def _despite(made: Delivered | None, end: ChangeResult) -> ChangeResult:
+    """The outcome of a change that failed after its driver had handed over the new secret: the finding says where that is."""
+    because = end.outcome.because
+    if made is None or because is None:
+        return end
+    told = replace(because, detail=f"{because.detail} {made.in_words()}".strip())
+    return replace(end, outcome=replace(end.outcome, because=told), delivered=made.place)
 
 
 def _noted(end: ChangeResult, note: str) -> ChangeResult:

@@ -152,14 +152,17 @@ class Journal:
         outcomes: Sequence[Outcome],
         live: Mapping[Address, Model | None] = NOTHING,
         cut_at: Mapping[Address, float | None] = NOTHING,
+        gaps: Mapping[Address, float | None] = NOTHING,
     ) -> None:
         """Record the outcomes of changes. `live` is what each server then had, if its response contained it; `cut_at` is the
-        time of a cut-off by the server's clock.
+        time of a cut-off by the server's clock; `gaps` are the seconds from the renewal of a secret to its delivery.
         """
+        addresses = [outcome.change.address for outcome in outcomes]
+        known = [{"cut_at": cut_at.get(address), "secret_gap": gaps.get(address)} for address in addresses]
         self._append(
             *(
-                _outcome(outcome, live.get(outcome.change.address), cut_at.get(outcome.change.address))
-                for outcome in outcomes
+                _outcome(outcome, live.get(address), more)
+                for outcome, address, more in zip(outcomes, addresses, known, strict=True)
             ),
             sync=False,
         )
@@ -366,7 +369,7 @@ def _intent(change: Change, lost_scopes: TakenScopes) -> Mapping[str, Any]:
     }
 
 
-def _outcome(outcome: Outcome, live: Model | None, cut_at: float | None) -> Mapping[str, Any]:
+def _outcome(outcome: Outcome, live: Model | None, more: Mapping[str, float | None]) -> Mapping[str, Any]:
     return {
         "type": "outcome",
         "address": str(outcome.change.address),
@@ -377,7 +380,7 @@ def _outcome(outcome: Outcome, live: Model | None, cut_at: float | None) -> Mapp
         "note": outcome.note,
         "because": _because(outcome.because) if outcome.because else None,
         **({"left": plain(live)} if live is not None else {}),
-        **({"cut_at": cut_at} if cut_at is not None else {}),
+        **{name: value for name, value in more.items() if value is not None},
     }
 
 

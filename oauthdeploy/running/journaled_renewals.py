@@ -17,7 +17,8 @@ _RENEWED = "secret.revision"
 def journaled_renewals(folder: Path, name: str, clients: Collection[Address]) -> Mapping[Address, float]:
     """The seconds that the last renewal of each client took, from replacing the old secret to delivering the new one.
 
-    `name` is the manifest's. Journals that cannot be read are skipped.
+    If a journal does not say how long that was, it is the time of the whole change. `name` is the manifest's. Journals that
+    cannot be read are skipped.
     """
     sought, found = set(clients), dict[Address, float]()
     for path in reversed(journals_in(folder, name)) if sought else ():
@@ -29,7 +30,8 @@ def journaled_renewals(folder: Path, name: str, clients: Collection[Address]) ->
             continue
         for entry in entries:
             if entry.address in sought and entry.end is End.DONE and _RENEWED in entry.fields:
-                found[entry.address] = (parse_time(entry.ended) - parse_time(entry.sent)).total_seconds()
+                took = (parse_time(entry.ended) - parse_time(entry.sent)).total_seconds()
+                found[entry.address] = took if entry.secret_gap is None else entry.secret_gap
         sought -= found.keys()
         if not sought:
             break

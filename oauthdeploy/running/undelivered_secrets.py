@@ -18,8 +18,8 @@ from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import End, Entry, RunHistory
 from oauthdeploy.running.apply_findings import NEW_SECRET, NOT_LIVE
-from oauthdeploy.running.batch_executor import may_make_secret
 from oauthdeploy.running.journal import SECRET_LOST, last_journal, read_run_history
+from oauthdeploy.running.secret_handover import may_make_secret
 from oauthdeploy.running.secret_sinks import LocalSinks, NotReadable
 from oauthdeploy.running.verify import returned_secret
 

@@ -42,7 +42,8 @@ class MemoryServer:
     """What the server holds, what goes wrong, and what was asked of it.
 
     `check_error` and `read_error` are raised; `before` and `after` are called around each change of a batch, and may
-    raise; `keeps` changes what is stored of an object; `secrets` are told of the clients of those names; `lost` goes with each
+    raise; `keeps` changes what is stored of an object; `secrets` are told of the clients of those names, and with `hands_over`
+    handed over before `after`; `lost` goes with each
     write; with `silent`, writes are answered without the object, and `lost` is told by the next reading. With `marks` the
     server tells no secrets and records the revision of each one that it was sent.
     `hidden` kinds are read as far as the account may see them; `owners` are the manifests in the marks of objects.
@@ -60,6 +61,7 @@ class MemoryServer:
     after: Callable[[Change], None] = lambda _change: None
     keeps: Callable[[Address, Object], Object] = lambda _address, value: value
     secrets: dict[str, str] = field(default_factory=dict)
+    hands_over: bool = False
     lost: tuple[str, ...] = ()
     silent: bool = False
     marks: dict[Address, int] | None = None
@@ -146,8 +148,12 @@ class MemoryDriver(Driver):
         try:
             for change in changes:
                 store.before(change)
+            handovers = [self.hand_over(change) for change in changes]
             with store.lock:
                 answers = [self._carry_out(change) for change in changes]
+            for answer, deliver in zip(answers, handovers, strict=True):
+                if store.hands_over:
+                    deliver(answer.secret, answer.identity)
             for change in changes:
                 store.after(change)
             return answers

@@ -492,19 +492,23 @@ def test_a_secret_that_the_server_makes_goes_to_its_sink_and_nowhere_else(estate
     assert CANARY not in repr(report) + repr(estate.events) + Path(report.journal).read_text()
 
 
-def test_a_failed_delivery_is_a_failed_change_that_says_the_way_back(estate: Estate) -> None:
+class Full:
+    """Sinks that nothing goes into."""
+
+    def check(self, target: DeliverTo, address: Address) -> None:
+        return None
+
+    def delivered(self, target: DeliverTo) -> Secret | None:
+        return None
+
+    def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
+        raise DeliveryFailed("The secret cannot be delivered", detail="disk full.", fix="Free some space.")
+
+
+@pytest.mark.parametrize("hands_over", [False, True])
+def test_a_failed_delivery_is_a_failed_change_that_says_the_way_back(estate: Estate, hands_over: bool) -> None:
     """The client stands, its secret is lost: what happened, and how to get another; what depends on it is skipped."""
-
-    class Full:
-        def check(self, target: DeliverTo, address: Address) -> None:
-            return None
-
-        def delivered(self, target: DeliverTo) -> Secret | None:
-            return None
-
-        def deliver(self, secret: Secret, target: DeliverTo, address: Address, *, client_id: str) -> str:
-            raise DeliveryFailed("The secret cannot be delivered", detail="disk full.", fix="Free some space.")
-
+    estate.login.hands_over = hands_over
     estate.login.secrets = {"shop": CANARY}
     needing = create(WRITE_AS, Scope(), needs=[SHOP])
     report = estate.apply(plan_of(create(SHOP, generated("shop.env")), needing), sinks=Full())
@@ -514,6 +518,66 @@ def test_a_failed_delivery_is_a_failed_change_that_says_the_way_back(estate: Est
     assert "the secret that the server generated is lost" in found.detail
     assert found.fix.startswith("Free some space. To get a new secret, raise secret.revision")
     assert report.outcomes[0].identity == "id-shop"
+    assert CANARY not in repr(report)
+
+
+def test_a_secret_that_is_handed_over_is_in_its_place_before_the_driver_goes_on(estate: Estate, tmp_path: Path) -> None:
+    """Delivered once; the journal has the time from the request to the delivery, not that of what followed."""
+    clock, path = Clock(), tmp_path / "s.env"
+    seen: list[bool] = []
+    estate.login.secrets, estate.login.hands_over = {"shop": CANARY}, True
+    estate.login.before = lambda _change: clock.forward(5)
+
+    def keeps(_address: Address, value: Object) -> Object:
+        clock.forward(2)
+        return value
+
+    estate.login.keeps = keeps
+
+    def after(_change: Change) -> None:
+        seen.append(CANARY in path.read_text())
+        path.unlink()
+        clock.forward(7)
+
+    estate.login.after = after
+    with Journal.create(tmp_path / "journal", "shop", now=clock) as journal:
+        report = estate.apply(plan_of(create(SHOP, generated("s.env"))), journal=journal, now=clock, verify=False)
+    assert report.complete
+    assert seen == [True]
+    assert not path.exists(), "delivered a second time"
+    assert report.delivered == {str(SHOP): str(path)}
+    (entry,) = read_run_history(Path(report.journal)).entries
+    assert entry.secret_gap == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (Rejected("no", server="login"), "failed"),
+        (Unreachable("gone", server="login", uncertain=True), "done"),
+        (ValueError("a bug"), "failed"),
+    ],
+    ids=["rejected", "lost", "bug"],
+)
+@pytest.mark.parametrize("full", [False, True])
+def test_a_failure_after_the_handover_says_where_the_new_secret_is(
+    estate: Estate, tmp_path: Path, error: Exception, status: str, full: bool
+) -> None:
+    """It may be the live one, so it is never lost untold: the place is in the report, or why there is none."""
+
+    def fails(_change: Change) -> None:
+        raise error
+
+    estate.login.secrets, estate.login.hands_over, estate.login.after = {"shop": CANARY}, True, fails
+    more = {"sinks": Full()} if full else {}
+    report = estate.apply(plan_of(create(SHOP, generated("s.env"))), verify=False, **more)
+    assert statuses(report) == {str(SHOP): "failed" if full else status}
+    assert report.delivered == ({} if full else {str(SHOP): str(tmp_path / "s.env")})
+    assert full or CANARY in (tmp_path / "s.env").read_text()
+    if full:
+        assert "disk full." in because(report, str(SHOP)).detail
+    elif status == "failed":
+        assert f"was delivered to {tmp_path / 's.env'}" in because(report, str(SHOP)).detail
     assert CANARY not in repr(report)
 
 

@@ -37,6 +37,7 @@ def record(
     status: Status = Status.DONE,
     identity: str = "",
     cut_at: float | None = None,
+    gap: float | None = None,
 ) -> None:
     """A journal of a run that made one change."""
     moments = iter([at, at, at, at + timedelta(seconds=seconds), at + timedelta(seconds=seconds)])
@@ -44,7 +45,8 @@ def record(
     with Journal.create(folder, "shop", now=lambda: next(moments), pid=int(at.timestamp())) as journal:
         journal.begin(plan)
         journal.intent([change])
-        journal.outcome([Outcome(change, status, identity=identity)], cut_at={change.address: cut_at})
+        outcome = Outcome(change, status, identity=identity)
+        journal.outcome([outcome], cut_at={change.address: cut_at}, gaps={change.address: gap})
         journal.end(interrupted=False)
 
 
@@ -111,7 +113,7 @@ def test_a_deleted_client_and_one_that_is_still_wanted_have_none(tmp_path: Path)
 
 
 def test_a_renewal_took_the_time_from_its_write_to_its_delivery(tmp_path: Path) -> None:
-    """In seconds; updates of other fields are none."""
+    """In seconds; updates of other fields are none. A journal that has no such time says how long the whole change took."""
     secret = FieldChange("secret.revision", 1, 2)
     change = Change(
         WRITER,
@@ -125,3 +127,5 @@ def test_a_renewal_took_the_time_from_its_write_to_its_delivery(tmp_path: Path) 
     record(tmp_path, change, seconds=1.5)
     record(tmp_path, other, at=START + timedelta(hours=1), seconds=9)
     assert journaled_renewals(tmp_path, "shop", {WRITER, EDITOR}) == {WRITER: 1.5}
+    record(tmp_path, change, at=START + timedelta(hours=2), seconds=9, gap=0.25)
+    assert journaled_renewals(tmp_path, "shop", {WRITER, EDITOR}) == {WRITER: 0.25}

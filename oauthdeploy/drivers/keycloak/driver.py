@@ -215,7 +215,7 @@ class KeycloakDriver(Driver):
             flows = flow_aliases(self._admin) if has_flows(desired) else {}
             return client_object(live, desired, flows, owner)
 
-        return Writer(self._admin, owner, tell, realm, unlisted, self._known)
+        return Writer(self._admin, owner, tell, realm, unlisted, self._known, self.hand_over)
 
     def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
         """Write the mark of a manifest into the attributes of a client or a client scope."""

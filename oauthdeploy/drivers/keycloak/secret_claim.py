@@ -127,6 +127,11 @@ class Claim:
         return self.check(secret)
 
     @property
+    def has_expired(self) -> bool:
+        """Whether another run may have taken over the lock, because this one has had it for too long."""
+        return self.clock() >= self.holder.until
+
+    @property
     def marks(self) -> Mapping[str, str]:
         """The attribute of the client that says who renewed the secret last."""
         moment = datetime.fromtimestamp(self.clock(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -172,7 +177,7 @@ class Claim:
         server = self.admin.http.server
         told, last = secret_in(raw), str(marks_of(raw).get(HOLDER, ""))
         if mine is not None and told == mine:
-            whose = "the one that this run made and did not deliver; what another run delivered no longer works"
+            whose = "the one that this run made; what another run delivered no longer works"
         else:
             whose = f"the one of {last}" if last else "not one of this run"
         return RenewedElsewhere(

@@ -15,7 +15,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.errors import Rejected
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.base import Applied
+from oauthdeploy.drivers.base import Applied, Deliver, SecretHandover
 from oauthdeploy.drivers.common_steps import (
     ADOPTED,
     GONE,
@@ -77,7 +77,7 @@ class Writer:
 
     `owner` is the manifest's name, for marks. `tell` returns a live client in the manifest's form. `realm` is the JSON of the
     realm as last read. `unlisted` are scopes that a client with that client_id does not get when it is created. `known` is what
-    the driver knows of the realm.
+    the driver knows of the realm. `hand_over` is that of the driver.
     """
 
     admin: AdminApi
@@ -86,6 +86,7 @@ class Writer:
     realm: Mapping[str, Any]
     unlisted: Mapping[str, frozenset[str]]
     known: Knowledge
+    hand_over: SecretHandover
 
     @property
     def scopes(self) -> ScopeWriter:
@@ -133,17 +134,20 @@ class Writer:
         assert isinstance(desired, Client)
         if change.action is Action.UPDATE:
             return self._update_client(change, desired)
+        deliver = self.hand_over(change)
         if change.action is Action.REPLACE:
             self._delete_client(change)
-        return self._create_client(change, desired)[0]
+        return self._create_client(change, desired, deliver)[0]
 
     def client_with_scopes(self, changes: Sequence[Change]) -> Sequence[Applied]:
         """POST a client with its client scopes; the associations follow the client in `changes`."""
         change, *given = changes
         assert isinstance(change.desired, Client)
-        return self._create_client(change, change.desired, given)
+        return self._create_client(change, change.desired, self.hand_over(change), given)
 
-    def _create_client(self, change: Change, desired: Client, associations: Sequence[Change] = ()) -> Sequence[Applied]:
+    def _create_client(
+        self, change: Change, desired: Client, deliver: Deliver, associations: Sequence[Change] = ()
+    ) -> Sequence[Applied]:
         client_id = change.address.name
         body = new_client(client_id, self.owner)
         self._put(body, change, desired)
@@ -165,6 +169,7 @@ class Writer:
             applied = Applied(change.address, None, live, client_id=client_id, looked=False, secret_made=made)
             return [applied, *(Applied(one.address, None, live, looked=False) for one in associations)]
         secret = live.secret if given is None or given.value is None else None
+        deliver(secret, live.client_id)
         applied = self._applied(change, desired, live, secret=secret, note=ADOPTED if found else "")
         return [applied, *self._give(associations, live)]
 
@@ -209,12 +214,21 @@ class Writer:
     def _renew(self, change: Change, desired: Client, given: ClientSecret, claim: Claim) -> Applied:
         """Update a client and its secret, under a lock that is checked after each write."""
         made: Secret | None = None
+        deliver, client_id = self.hand_over(change), change.address.name
+        late = False
         if given.generate and not becomes_confidential(change):
             # Before the revision is recorded: if that fails, the next apply generates another secret, and none is lost
             # unnoticed.
             made = self.admin.new_secret(claim.uuid)
+            # Nobody can sign in until the secret is delivered, so nothing is read first. A run that was stopped for long may have
+            # lost the lock, so it checks before it replaces what another one delivered.
+            late = made is None or claim.has_expired
+            deliver(None if late else made, client_id)
         # Read after the new secret was generated, as the body of the PUT that follows.
         raw = claim.check(made)
+        if late:
+            made = made or secret_in(raw)
+            deliver(made, client_id)
         body = self._updated(change, desired, raw)
         revision = given.revision or 0
         body["attributes"] = {**body["attributes"], REVISION: str(revision), **claim.marks}
@@ -223,8 +237,11 @@ class Writer:
         self._put_update(change, raw, body)
         after = claim.check_done(given.value if made is None else made, revision)
         live = parsed(self._server, "GET", api.CLIENT, lambda: self._guarded(read_client(after)))
-        # If the response had no secret, and for a client that becomes confidential, only the client itself has it.
-        return self._applied(change, desired, live, secret=made or secret_in(after) if given.generate else None)
+        if given.generate and made is None:
+            # Keycloak generates the secret of a client that becomes confidential, and only the client itself has it.
+            made = secret_in(after)
+            deliver(made, client_id)
+        return self._applied(change, desired, live, secret=made)
 
     def _raw(self, change: Change, uuid: str) -> Mapping[str, Any]:
         raw = self.admin.client(uuid)

@@ -129,7 +129,7 @@ class WebMethodsDriver(Driver):
         if not changes:
             return ()
         parallel = self.connection.server.limits.parallel
-        writer = Writer(self.name, self._sides, self._admin, self._zone, self._client_id, parallel)
+        writer = Writer(self.name, self._sides, self._admin, self._zone, self._client_id, parallel, self.hand_over)
         if changes[0].address.kind is Kind.ASSOCIATION:
             with writing() as tally:
                 made = writer.associations(changes)

@@ -16,7 +16,7 @@ from typing import Any, Final
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.base import Applied
+from oauthdeploy.drivers.base import Applied, Deliver, SecretHandover
 from oauthdeploy.drivers.common_steps import (
     ADOPTED,
     GONE,
@@ -86,7 +86,8 @@ def secret_of(desired: Client | None) -> Secret | None:
 class Writer:
     """Carries out changes on one server.
 
-    `client_id` returns the id of the client that an address is about; `parallel` requests are sent at a time.
+    `client_id` returns the id of the client that an address is about; `parallel` requests are sent at a time; `hand_over` is
+    that of the driver.
     """
 
     server: str
@@ -95,6 +96,7 @@ class Writer:
     zone: str | None
     client_id: Callable[[Address, Change], str | None]
     parallel: int
+    hand_over: SecretHandover
 
     # -- settings and trust ------------------------------------------------------------------------------------------
 
@@ -211,10 +213,11 @@ class Writer:
             return self._delete_client(change)
         desired = change.desired
         assert isinstance(desired, Client)
+        deliver = self.hand_over(change)
         if change.action is not Action.UPDATE:
             if change.action is Action.REPLACE:
                 self._delete_client(change)
-            return self._create_client(change, desired)
+            return self._create_client(change, desired, deliver)
         body = self._client_body(change, desired)
         client_id = self._id(change.address, change)
         body.update(self._pkce(desired) if PKCE in changed_options(change, DRIVER_NAME) else {})
@@ -223,7 +226,7 @@ class Writer:
             raise NotFound(
                 f"'{self.server}' has no client '{change.address.name}'", server=self.server, path=doc.CLIENT
             )
-        return self._client_applied(change, desired, live, sent="client_secret" in body)
+        return self._client_applied(change, desired, live, deliver, sent="client_secret" in body)
 
     def _delete_client(self, change: Change) -> Applied:
         client_id = self._id(change.address, change)
@@ -260,7 +263,7 @@ class Writer:
             fix="Set it on the page of the client.",
         )
 
-    def _create_client(self, change: Change, desired: Client) -> Applied:
+    def _create_client(self, change: Change, desired: Client, deliver: Deliver) -> Applied:
         key = change.address.name
         values: dict[str, Any] = {"name": key, "version": DEFAULT_VERSION, "type": ClientType.CONFIDENTIAL}
         values.update(changed_values(change, CLIENT))
@@ -285,10 +288,10 @@ class Writer:
         if asks and live.secret is None and not sent and live.value.type is ClientType.CONFIDENTIAL and not found:
             # Whether the response to a create contains the secret is not documented; another create would be another client.
             live = self.admin.client(live.client_id) or live
-        return self._client_applied(change, desired, live, sent=sent, found=found)
+        return self._client_applied(change, desired, live, deliver, sent=sent, found=found)
 
     def _client_applied(
-        self, change: Change, desired: Client, live: LiveClient, *, sent: bool, found: bool = False
+        self, change: Change, desired: Client, live: LiveClient, deliver: Deliver, *, sent: bool, found: bool = False
     ) -> Applied:
         # Any response may contain the secret; only a create generates one, or an update that makes the client confidential.
         renewed = change.action is not Action.UPDATE or any(field.path == "type" for field in change.fields)
@@ -302,6 +305,7 @@ class Writer:
                 path=doc.CLIENTS,
                 fix=f"Delete the client '{live.label}' on '{self.server}' and apply again to get a new secret.",
             )
+        deliver(made, live.client_id)
         (value, unparsed), mark = told_client(desired, live), live.fingerprint
         lost = self.admin.lost(doc.CLIENT, live.client_id)
         if writes_groups(desired) and Side.AUTHORIZATION in self.sides:
