@@ -331,6 +331,22 @@ class Trust(Model):
     truststore_alias: Text | None = Field(None, description="Truststore on the resource server.")
     keystore_alias: Text | None = Field(None, description="Keystore on the resource server, for mutual TLS.")
     key_alias: Text | None = Field(None, description="Key in that keystore.")
+    execute_acl: Text | None = Field(
+        None,
+        description="ACL on the resource server whose groups may use the alias of a remote server.",
+        examples=["Internal", "OrderServices"],
+    )
+    keep_alive_connections: Natural | None = Field(
+        None, description="How many idle connections to a remote server are kept.", examples=[5, 9]
+    )
+    keep_alive_minutes: Natural | None = Field(
+        None, description="How many minutes an idle connection to a remote server is kept.", examples=[2, 4]
+    )
+    retry_server: Text | None = Field(
+        None,
+        description="Host to try on the same port when the remote server is down.",
+        examples=["login-2.example.com", "login-3.example.com"],
+    )
     issuer: Text | None = Field(
         None,
         description="The required issuer (iss) of a JWT.",

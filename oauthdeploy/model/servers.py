@@ -104,6 +104,22 @@ class Introspection(Model):
         None, description="Local account on the resource server under which requests with these tokens run."
     )
     default_scope: Text | None = Field(None, description="Scope to use when the response has none.")
+    truststore_alias: Text | None = Field(None, description="Truststore on the resource server.")
+    keystore_alias: Text | None = Field(None, description="Keystore on the resource server, for mutual TLS.")
+    key_alias: Text | None = Field(None, description="Key in that keystore.")
+    execute_acl: Text | None = Field(
+        None,
+        description="ACL on the resource server whose groups may use the connection, for a server of the same kind.",
+    )
+    keep_alive_connections: Natural | None = Field(
+        None, description="How many idle connections the resource server keeps, for a server of the same kind."
+    )
+    keep_alive_minutes: Natural | None = Field(
+        None, description="How many minutes it keeps an idle connection, for a server of the same kind."
+    )
+    retry_server: Text | None = Field(
+        None, description="Host to try on the same port when this server is down, for a server of the same kind."
+    )
 
     @property
     def sign_in(self) -> tuple[str, str] | None:

@@ -82,9 +82,9 @@ def test_what_is_not_declared_and_not_refused_is_told() -> None:
 
 
 def test_the_walk_reaches_every_field_of_a_trust_that_a_manifest_can_write() -> None:
-    """`via` follows from the other fields, and the aliases of key stores are told by servers alone."""
+    """`via` follows from the other fields."""
     reached = {path for path in fields_of(Kind.TRUST) if list(outcomes(FACTS, Role.RESOURCE, Kind.TRUST, path))}
-    assert set(fields_of(Kind.TRUST)) - reached == {"via", "truststore_alias", "keystore_alias", "key_alias"}
+    assert set(fields_of(Kind.TRUST)) - reached == {"via"}
 
 
 def test_a_field_of_a_trust_that_a_driver_does_not_declare_is_refused_by_name() -> None:
@@ -123,8 +123,15 @@ def test_the_walk_goes_over_every_way_of_checking_tokens(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("name", "via", "unused"),
     [
-        ("webmethods", "remote", {"client_secret", "user", "default_scope"}),
-        ("webmethods", "external", {"username", "password"}),
+        ("webmethods", "remote", {"client_secret", "user", "default_scope", "truststore_alias"}),
+        (
+            "webmethods",
+            "external",
+            {
+                *("username", "password", "execute_acl", "keep_alive_connections"),
+                *("keep_alive_minutes", "retry_server"),
+            },
+        ),
         ("opa", "external", set()),
     ],
 )

@@ -126,8 +126,17 @@ READERS: dict[str, tuple[Read, dict[str, Any], dict[str, frozenset[str]], frozen
     ),
     "webmethods remote server": (
         _remote,
-        {"alias": "login", "host": "login", "port": "5555", "ssl": "yes", "user": "u", "password": "x"},
-        {key: frozenset({"endpoint"}) for key in ("host", "port", "ssl")} | {"user": frozenset({"username"})},
+        {
+            "alias": "login", "host": "login", "port": "5555", "ssl": "yes", "user": "u", "password": "x",
+            "keystoreAlias": "k", "keyAlias": "ka", "acl": "Internal", "keepAlive": "5", "timeout": 1, "retryServer": "h",
+        },
+        {key: frozenset({"endpoint"}) for key in ("host", "port", "ssl")}
+        | {
+            "user": frozenset({"username"}), "keystoreAlias": frozenset({"keystore_alias"}),
+            "keyAlias": frozenset({"key_alias"}), "acl": frozenset({"execute_acl"}),
+            "keepAlive": frozenset({"keep_alive_connections"}), "timeout": frozenset({"keep_alive_minutes"}),
+            "retryServer": frozenset({"retry_server"}),
+        },
         frozenset(),
     ),
     "keycloak client": (

@@ -42,7 +42,7 @@ from oauthdeploy.drivers.webmethods.mapping import LiveClient, LiveScope, find_s
 from oauthdeploy.drivers.webmethods.openapi_document import Api
 from oauthdeploy.drivers.webmethods.server_parameters import parameter_value, with_value
 from oauthdeploy.drivers.webmethods.tokens import Token, read_token, token_rows
-from oauthdeploy.drivers.webmethods.whole import whole_body
+from oauthdeploy.drivers.webmethods.whole import typed, whole_body
 
 T = TypeVar("T")
 
@@ -216,7 +216,8 @@ class AdminApi:
 
     def create_alias(self, kind: str, body: Mapping[str, Any]) -> Any:
         """POST an alias into its collection; returns it as it is now."""
-        answer = self._send("POST", doc.EXTERNALS if kind == doc.EXTERNAL else doc.REMOTES, body=body)
+        whole = typed(body, self.api.patches.get(kind, {}))
+        answer = self._send("POST", doc.EXTERNALS if kind == doc.EXTERNAL else doc.REMOTES, body=whole)
         return self._guarded_alias(answer.body)
 
     def patch_alias(self, kind: str, name: str, body: Mapping[str, Any]) -> Any:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.field_table import Table, WireField, at, if_present, once_each
-from oauthdeploy.drivers.json_values import Garbled, a_flag, a_name, a_number, a_text, some_texts
+from oauthdeploy.drivers.json_values import NOT_RETURNED, Garbled, a_flag, a_name, a_number, a_text, some_texts
 from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, left_out, no, yes
 from oauthdeploy.model.fields import INT32_MAX, ClientLifetime
 from oauthdeploy.model.held_fields import fields_of
@@ -263,6 +263,19 @@ def _kept_secret(key: str) -> WireField:
     return replace(_of_alias(key), read=None)
 
 
+def _count(key: str, **declared: Any) -> WireField:
+    """A number of an alias, which servers may show as text; empty is unset."""
+    # That keepAlive counts connections, and timeout minutes, follows from the names alone.
+
+    def read(alias: LiveAlias) -> Any:
+        return NOT_RETURNED if alias.raw.get(key, "") == "" else a_number(alias.raw, key, 0, 0)
+
+    def write(body: dict[str, Any], value: int | None) -> None:
+        body[key] = value
+
+    return WireField(keys=(key,), read=read, write=write, **declared)
+
+
 def _place(alias: LiveAlias) -> str:
     raw = alias.raw
     try:
@@ -311,6 +324,12 @@ REMOTE: Final[Table] = {
     "endpoint": WireField(keys=("host", "port", "ssl"), read=_place, write=_put_place),
     "username": _of_alias("user"),
     "password": _kept_secret("password"),
+    "keystore_alias": _of_alias("keystoreAlias", default=""),
+    "key_alias": _of_alias("keyAlias", default=""),
+    "execute_acl": _of_alias("acl", default="Internal"),
+    "keep_alive_connections": _count("keepAlive", default=5),
+    "keep_alive_minutes": _count("timeout"),
+    "retry_server": _of_alias("retryServer", default=""),
 }
 """The trust in a remote server alias, read from a LiveAlias."""
 

@@ -30,6 +30,9 @@ PARAMETERS: Final = {
 
 ALIAS: Final = "watt.server.oauth.authServer.alias"
 
+_WITHOUT_KEY: Final = ("keystore_alias", "key_alias", "execute_acl", "keep_alive_connections", "keep_alive_minutes")
+"""The fields of a remote alias that a template cannot hold."""
+
 _LEFT_OUT: Final = {
     Kind.SCOPE: "scopes",
     Kind.CLIENT: "clients",
@@ -80,11 +83,14 @@ def _trust(value: Trust) -> tuple[list[str], list[str]]:
     place = place_of(value.endpoint or "")
     if value.via == "local" or place is None:
         return lines, []
-    entries = {"host": place.host, "port": place.port, "user": value.username}
+    entries = {"host": place.host, "port": place.port, "user": value.username, "retryServer": value.retry_server}
     lines += [_property(f"remoteserver.{alias}.{key}", one) for key, one in entries.items() if one is not None]
     left = [f"remoteserver.{alias}.password: add it where secrets are kept, as a template of its own."]
     if place.tls:
         left.append(f"Use SSL of the alias {alias}: set it on the page, or use apply.")
+    others = [path for path in _WITHOUT_KEY if getattr(value, path) is not None]
+    if others:
+        left.append(f"{', '.join(others)} of the alias {alias}: set them on the page, or use apply.")
     return lines, left
 
 

@@ -23,10 +23,21 @@ def whole_body(before: Any, changes: Mapping[str, Any], types: Mapping[str, str]
     `types` are the fields that the server accepts in a PATCH, with their JSON types. Fields that its document does not list, or
     that it returned in a type that cannot be converted to the listed one, are sent only if they change.
     """
+    changes = typed(changes, types)
     if not isinstance(before, Mapping):
-        return dict(changes)
+        return changes
     kept = {str(key): _given_back(str(key), value, types[key]) for key, value in before.items() if key in types}
     return {**{key: value for key, value in kept.items() if value is not None and key not in NEVER_SENT}, **changes}
+
+
+def typed(changes: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    """New values in the document's types: a number as text where it lists a string."""
+    return {
+        key: str(value)
+        if types.get(key) == "string" and isinstance(value, int) and not isinstance(value, bool)
+        else value
+        for key, value in changes.items()
+    }
 
 
 def _given_back(key: str, value: Any, kind: str) -> Any:

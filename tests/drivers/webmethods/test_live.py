@@ -403,6 +403,12 @@ def test_trust_goes_from_local_to_external_to_remote_and_back(site: Site) -> Non
     assert site.raw("GET", "/oauth/globalsetting")["authServerAlias"] == "other"
     converge(site, {address: remote.model_copy(update={"endpoint": "http://is-auth.example.com"})})
     assert site.raw("GET", "/remoteserver/other")["port"] == 80
+    more = {"execute_acl": "Callers", "keep_alive_connections": 3, "keep_alive_minutes": 0, "retry_server": "is-2"}
+    converge(site, {address: remote.model_copy(update=more)})
+    raw = site.raw("GET", "/remoteserver/other")
+    assert [raw[key] for key in ("acl", "keepAlive", "timeout", "retryServer")] == ["Callers", "3", "0", "is-2"]
+    converge(site, {address: remote})
+    assert site.raw("GET", "/remoteserver/other")["acl"] == "Callers", "what is not written stays"
     converge(site, {address: local})
     assert site.raw("GET", "/oauth/globalsetting")["authServerAlias"] == "local"
 

@@ -19,7 +19,7 @@ servers:
     driver: webmethods
     url: https://login.example.com:5543
     credentials: {username: u, password: canary-1}
-    introspection: {username: "an rs", password: canary-2}
+    introspection: {username: "an rs", password: canary-2, retry_server: is-2.example.com, execute_acl: Internal}
   orders:
     role: resource
     driver: webmethods
@@ -68,11 +68,13 @@ def test_a_trusted_server_becomes_an_alias_without_its_password(tmp_path: Path) 
     assert [line for line in text.splitlines() if not line.startswith("#")] == [
         "remoteserver.login.host=login.example.com",
         "remoteserver.login.port=5543",
+        "remoteserver.login.retryServer=is-2.example.com",
         "remoteserver.login.user=an\\ rs",
         "settings.watt.server.oauth.authServer.alias=login",
     ]
     assert "canary" not in text
     assert "Use SSL of the alias login" in text
+    assert "# - execute_acl of the alias login:" in text
 
 
 def test_a_server_that_loads_another_format_is_refused(tmp_path: Path) -> None:
