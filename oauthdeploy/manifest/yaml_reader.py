@@ -37,7 +37,7 @@ MAX_CONTAINERS: Final = 2_000_000
 MAX_VALUES: Final = 3_000_000
 """The limit of strings, lists and mappings in one file: one and a half times as many as in a manifest of 100,000 clients."""
 MAX_PROBLEMS: Final = 10_000
-_NO_KEYS: Final = NULLS | {"<<"}
+NO_KEYS: Final = NULLS | {"<<"}
 _NAME_ENDS: Final = frozenset(" \t\r\n,[]{}")
 _SHARED: Final = 10_000
 
@@ -200,7 +200,7 @@ class _Reader:
                 event.__class__ is ScalarEvent
                 and event.anchor is None
                 and event.tag is None
-                and (event.style or event.value not in _NO_KEYS)
+                and (event.style or event.value not in NO_KEYS)
             ):
                 key: str | None = share(event.value, event.value)
             else:

@@ -9,7 +9,7 @@ from oauthdeploy.core.errors import Conflict, Forbidden, NotFound, Rejected, Ser
 from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.common_steps import at_once, create_or_find, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
-from oauthdeploy.drivers.json_values import Garbled, a_name, a_number, an_object
+from oauthdeploy.drivers.json_values import Garbled, a_number, a_text, an_object
 from oauthdeploy.drivers.json_wire import FORM, Route
 from oauthdeploy.drivers.keycloak.secret_fields import sent_back
 
@@ -73,7 +73,7 @@ class AdminApi:
         self.http.request("POST", REALMS, {"realm": self.realm_name, "enabled": True})
 
     def put_realm(self, body: Json) -> None:
-        """PUT some fields of the realm; fields that are left out stay."""
+        """PUT some fields of the realm; most fields that are left out stay."""
         self._send("PUT", REALM, body=body)
 
     def profiles(self, *, everywhere: bool = False) -> Json:
@@ -226,12 +226,14 @@ class AdminApi:
             self._delete(path, scope)
 
     def realm_scopes(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The names of the scopes that new clients get as default and as optional scopes. Raises UnexpectedAnswer."""
+        """The names of the scopes that new clients get as default and as optional scopes, "" for one without a name. Raises
+        UnexpectedAnswer.
+        """
         defaults, optionals = at_once(2, self._list, (REALM_DEFAULTS, REALM_OPTIONALS))
 
         def names(found: Sequence[Json]) -> frozenset[str]:
             return parsed(
-                self.http.server, "GET", REALM_DEFAULTS, lambda: frozenset(a_name(one, "name") for one in found)
+                self.http.server, "GET", REALM_DEFAULTS, lambda: frozenset(a_text(one, "name") for one in found)
             )
 
         return names(defaults), names(optionals)

@@ -59,6 +59,7 @@ SECRET: Final = "it may be a secret"
 RECEIVES_ONLY: Final = "grants: [] makes a client that only receives tokens, without this flag"
 IDLE: Final = "it means nothing with the grants that the client has"
 CUT_OFF: Final = "it is a cut-off, which is no state"
+NAMELESS_SCOPE: Final = "it contains a client scope without a name"
 NO_PROTOCOL: Final = "it has none, and a new one has openid-connect"
 
 _KEPT_BY_SERVER: Final = ("client.secret.", MARK)
@@ -91,10 +92,15 @@ def client_told(live: LiveClient, flows: Mapping[str, str], there: Collection[st
             found.lost(key, NO_FIELD, raw[key])
     for way, key in LISTS.items():
         given = (scope for scope, is_default in _given(live).items() if is_default is (way is AssignedAs.DEFAULT))
-        if there and (missing := sorted(scope for scope in given if scope not in there)):
-            found.unheld[key] = Unheld(
-                f"a copy gets {', '.join(missing)} as well, which this realm does not have", missing
-            )
+        missing = sorted(scope for scope in given if there and scope not in there)
+        have = live.default if way is AssignedAs.DEFAULT else live.optional
+        lost: dict[str, list[str]] = {
+            f"a copy gets {', '.join(missing)} as well, which this realm does not have": missing,
+            NAMELESS_SCOPE: [scope for scope in have if not scope],
+            **_passing_scopes(live, way, there),
+        }
+        if why := [why for why, scopes in lost.items() if scopes]:
+            found.unheld[key] = Unheld("; ".join(why), [scope for scopes in lost.values() for scope in scopes])
     if live.not_before:
         found.lost("notBefore", CUT_OFF, live.not_before)
     if a_flag(raw, BEARER_ONLY, False):
@@ -146,8 +152,10 @@ def settings_told(raw: Mapping[str, Any], enforced: Enforced) -> Told:
 
 
 def lacking(live: LiveClient, there: Collection[str]) -> frozenset[str]:
-    """The client scopes of `there` that every new client gets, and that a client does not have in the same way."""
-    usual = {scope for scope in _given(live) if scope in there}
+    """The client scopes of `there` that every new client gets, and that a client does not have in the same way. That of service
+    accounts is none of them: no manifest can keep it from a client.
+    """
+    usual = {scope for scope in _given(live) if scope in there and scope != stock.SERVICE_ACCOUNT}
     return frozenset(scope for scope in usual if not is_given(live, scope))
 
 
@@ -155,6 +163,16 @@ def is_given(live: LiveClient, scope: str) -> bool:
     """Whether a client has a scope in the same way as every new client."""
     given = _given(live)
     return scope in given and scope in (live.default if given[scope] else live.optional)
+
+
+def _passing_scopes(live: LiveClient, way: AssignedAs, there: Collection[str]) -> dict[str, list[str]]:
+    """The scope of service accounts where Keycloak adds or removes it at the next change of the client, and why it does."""
+    scope, own = stock.SERVICE_ACCOUNT, Grant.CLIENT_CREDENTIALS in (live.value.grants or ())
+    if own and way is AssignedAs.DEFAULT and scope in there and scope not in live.default:
+        return {f"Keycloak adds {scope} to a client with a service account at its next change": [scope]}
+    if scope in live.optional if way is AssignedAs.OPTIONAL else scope in live.default and not own:
+        return {f"Keycloak removes {scope} at the next change of the client": [scope]}
+    return {}
 
 
 def _given(live: LiveClient) -> Mapping[str, bool]:

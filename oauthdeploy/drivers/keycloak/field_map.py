@@ -204,7 +204,10 @@ def _same(wanted: Any, have: Any) -> bool:
 
 
 def _is_nothing(value: Any) -> bool:
-    return not value if isinstance(value, Secret) else value in (None, "", False, ())
+    """Whether a value says as much as none; 0 is a value, and not the same as no limit."""
+    if isinstance(value, Secret):
+        return not value
+    return value is None or value is False or value == "" or value == ()
 
 
 # -- protocol mappers -----------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ SCOPES: Final = "client_scopes"
 CHANGED: Final = "it is Keycloak's own, and not as on a fresh realm"
 MISSING: Final = "it is Keycloak's own, and not in this realm"
 
+NAMELESS: Final = "it has no name"
+
 _PASSING: Final = frozenset({"id", "clientId", "access", "secret", "notBefore", "registrationAccessToken"})
 """Keys that name an object, are secret, or are a cut-off."""
 _OF_ITS_REALM: Final = frozenset({"id", "access", "secret", "notBefore"})
@@ -84,14 +86,21 @@ def changed(
 
 
 def foreign_told(found: Mapping[Address, Mapping[str, Any]]) -> dict[Address, Unheld]:
-    """Objects that are not of OpenID Connect, except for those that Keycloak creates itself (`fresh`)."""
-    made: dict[Address, Unheld] = {}
-    for address, raw in found.items():
-        if address.name not in objects(SCOPES):
-            protocol = str(raw.get("protocol"))
-            why = "it is an object of SAML" if protocol == "saml" else f"its protocol is {protocol}"
-            made[address] = Unheld(why, fingerprint(raw, _OF_ITS_REALM))
-    return made
+    """Objects that no manifest can hold, and why: without a name, or not of OpenID Connect. Those that Keycloak creates itself
+    are looked at apart (`changed`).
+    """
+    return {
+        address: Unheld(_why_foreign(raw), fingerprint(raw, _OF_ITS_REALM))
+        for address, raw in found.items()
+        if address.name not in objects(SCOPES)
+    }
+
+
+def _why_foreign(raw: Mapping[str, Any]) -> str:
+    if raw.get("name") == "" and "clientId" not in raw:
+        return NAMELESS
+    protocol = str(raw.get("protocol"))
+    return "it is an object of SAML" if protocol == "saml" else f"its protocol is {protocol}"
 
 
 def _is_sealed(value: Any) -> bool:

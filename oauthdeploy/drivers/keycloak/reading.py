@@ -36,6 +36,7 @@ from oauthdeploy.drivers.keycloak.mapping import LiveClient, read_client
 from oauthdeploy.drivers.keycloak.revocation_state import live_revocation
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
 from oauthdeploy.drivers.keycloak.stock import LISTS as STOCK_LISTS
+from oauthdeploy.drivers.keycloak.stock import SERVICE_ACCOUNT
 from oauthdeploy.drivers.keycloak.visibility import Sight, filtered
 from oauthdeploy.model.objects import Client, Object, Revocation, Scope, Settings
 from oauthdeploy.model.state import LiveObject, ServerState, Unheld
@@ -171,7 +172,8 @@ class Reader:
 
     def _scopes(self) -> None:
         raw = self._answer("scopes", self._raw_scopes)
-        found = parsed(self.admin.http.server, "GET", api.SCOPES, lambda: [read_scope(one) for one in raw])
+        called = [one for one in raw if not scope_mapping.is_nameless(one)]
+        found = parsed(self.admin.http.server, "GET", api.SCOPES, lambda: [read_scope(one) for one in called])
         self.scopes.update({live.name: live for live in found})
         named = {a.name for a in (*self.wanted.objects, *self.wanted.absent) if a.kind is Kind.SCOPE}
         kinds = self.wanted.kinds & {Kind.SCOPE}
@@ -179,6 +181,8 @@ class Reader:
             return
         if Kind.SCOPE not in self.wanted.kinds:
             return
+        nameless = (one for one in raw if scope_mapping.is_nameless(one))
+        self.foreign.update({Address(Kind.SCOPE, str(one["id"]), self.server): one for one in nameless})
         for live in found:
             address = Address(Kind.SCOPE, live.name, self.server)
             if self.wanted.whole and live.name in fresh.objects(fresh.SCOPES):
@@ -351,14 +355,23 @@ class Reader:
                 path=api.CLIENTS,
                 fix="Fix them on the server.",
             )
-        for scope in live.scopes:
-            if scope in self._named_scopes or (self.wanted.everything and self._is_association(scope)):
-                address = Address.association(key, scope, self.server)
+        for scope in filter(None, live.scopes):
+            address = Address.association(key, scope, self.server)
+            if self._is_told(address):
                 made = association_object(live, scope)
                 self.objects[address] = replace(made, built_in=is_given(live, scope)) if self.wanted.whole else made
 
-    def _is_association(self, scope: str) -> bool:
+    def _is_told(self, address: Address) -> bool:
+        """Whether an association is returned: if the manifest names it or its scope, or if everything is wanted."""
+        scope = address.scope
+        if scope == SERVICE_ACCOUNT:
+            # Keycloak adds and removes it with the service account of the client, at each PUT: no list decides about it.
+            return address in self.wanted.objects or address in self.wanted.absent
+        if scope in self._named_scopes:
+            return True
         known = self.scopes.get(scope)
+        if not self.wanted.everything:
+            return False
         return (self.wanted.whole or scope not in self._given_scopes) and (known is None or known.openid)
 
     def _revocations(self) -> None:

@@ -48,6 +48,11 @@ class LiveScope:
     unparsed: Mapping[str, Unparsed]
 
 
+def is_nameless(raw: Mapping[str, Any]) -> bool:
+    """Whether a client scope has an empty name. Only the import of a whole realm makes one; nothing can refer to it."""
+    return raw.get("name") == "" and bool(raw.get("id"))
+
+
 def read_scope(raw: Mapping[str, Any]) -> LiveScope:
     """Raises Garbled."""
     raw = sealed(raw)

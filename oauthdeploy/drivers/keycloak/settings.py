@@ -13,6 +13,7 @@ from oauthdeploy.drivers.keycloak.field_map import told_options
 from oauthdeploy.drivers.keycloak.fields import SETTINGS, SSL, Enforced, LiveRealm, RealmDraft
 from oauthdeploy.drivers.keycloak.options import KeycloakSettingsOptions, SecretRotation
 from oauthdeploy.drivers.keycloak.policies import Rule
+from oauthdeploy.drivers.keycloak.stock import REALM
 from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Settings
 
@@ -31,6 +32,21 @@ POLICIES: Final = (*RULES, "secret_rotation")
 """The options that are client policies."""
 
 OFFLINE: Final = "offlineSessionMaxLifespan"
+_RESET: Final = {
+    OPTIONS["device_code_lifetime"].key: OPTIONS["device_code_lifetime"].default,
+    "oauth2DevicePollingInterval": REALM["oauth2DevicePollingInterval"],
+}
+_RESET_ATTRIBUTES: Final = {
+    key: REALM[f"attributes.{key}"]
+    for key in (
+        "cibaAuthRequestedUserHint",
+        "cibaBackchannelTokenDeliveryMode",
+        "cibaExpiresIn",
+        "cibaInterval",
+        "parRequestUriLifespan",
+    )
+}
+"""What a PUT of a realm resets to these defaults unless it is sent (docs/servers.md, "Keycloak 26.7")."""
 _NO_OPTIONS: Final = KeycloakSettingsOptions()
 _NO_SETTINGS: Final = frozenset({"notBefore", "defaultRole"})
 
@@ -101,3 +117,17 @@ def draft_settings(values: Mapping[str, Any], desired: Settings, names: frozense
         periods = {at: getattr(rotation, key) for key, at in _PERIODS.items()} if rotation is not None else {}
         draft.rules.append((replace(ROTATION, configuration=periods), rotation is not None))
     return draft
+
+
+def with_kept_fields(body: Mapping[str, Any], realm: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What to send to change a realm, with those fields of it, as it was read, that the PUT would reset.
+
+    A PUT replaces the attributes of a realm, so all of them are sent if one would be reset.
+    """
+    kept = {key: realm[key] for key, usual in _RESET.items() if realm.get(key, usual) != usual}
+    attributes = realm.get("attributes")
+    if isinstance(attributes, Mapping) and any(
+        attributes.get(k, usual) != usual for k, usual in _RESET_ATTRIBUTES.items()
+    ):
+        kept["attributes"] = attributes
+    return {**kept, **body}

@@ -59,14 +59,14 @@ from oauthdeploy.drivers.keycloak.scopes import (
 )
 from oauthdeploy.drivers.keycloak.secret_claim import Claim
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
-from oauthdeploy.drivers.keycloak.settings import draft_settings
+from oauthdeploy.drivers.keycloak.settings import draft_settings, with_kept_fields
+from oauthdeploy.drivers.keycloak.stock import SERVICE_ACCOUNT
 from oauthdeploy.drivers.untouched import lost_fields
 from oauthdeploy.model.objects import AssignedAs, Client, ClientSecret, ClientType, Settings
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change
 
 SCOPE_LISTS: Final = tuple(LISTS.values())
-SERVICE_ACCOUNT: Final = "service_account"
 _BESIDE_SETTINGS: Final = frozenset({"clientPolicies", "clientProfiles", "notBefore"})
 """Parts of a realm that have their own requests, or change by themselves."""
 
@@ -100,7 +100,7 @@ class Writer:
         assert isinstance(change.desired, Settings)
         draft = draft_settings(changed_values(change, SETTINGS), change.desired, option_names(change))
         if draft.body:
-            self.admin.put_realm(draft.body)
+            self.admin.put_realm(with_kept_fields(draft.body, self.realm))
         for rule, on in draft.rules:
             self._lay_down(rule, on=on)
         realm = self.admin.realm()

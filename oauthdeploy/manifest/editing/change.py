@@ -19,7 +19,7 @@ from oauthdeploy.manifest.editing.format import canonical_text, with_lf
 from oauthdeploy.manifest.editing.nodes import Scalar, Value, collection, entries, notes, notes_of, owner
 from oauthdeploy.manifest.editing.read import comments_of, read_text
 from oauthdeploy.manifest.source import Source
-from oauthdeploy.manifest.yaml_reader import read_tree
+from oauthdeploy.manifest.yaml_reader import NO_KEYS, read_tree
 
 
 class NotChangeable(OAuthDeployError):
@@ -38,7 +38,7 @@ def as_node(data: Any, *, braces: bool = False) -> Value:
     """Data as nodes. Mappings inside mappings are written in braces if they fit; `braces`: the outer one too."""
     if isinstance(data, Mapping):
         node = collection(mapping=True, flow=braces)
-        node.value = [(Scalar(name), as_node(inner, braces=True)) for name, inner in data.items()]
+        node.value = [(_key_node(name), as_node(inner, braces=True)) for name, inner in data.items()]
         return node
     if isinstance(data, list | tuple):
         node = collection(mapping=False)
@@ -46,6 +46,11 @@ def as_node(data: Any, *, braces: bool = False) -> Value:
         return node
     raw = raw_of(data)
     return Scalar(raw, '"') if isinstance(data, str) else Scalar(raw or "null")
+
+
+def _key_node(name: str, *, chosen: bool = False) -> Scalar:
+    """A key; in quotes if it could be misread, as a name that users chose, or if a manifest refuses it without."""
+    return Scalar(name, '"' if chosen or name in NO_KEYS else None)
 
 
 def raw_of(data: Any) -> Any:
@@ -159,8 +164,7 @@ class Draft:
             if part not in names:
                 if not names and depth < 2:
                     node.flow_style = False
-                # A user-chosen name is quoted if it could be misread.
-                node.value.append((Scalar(part, '"' if depth == 1 else None), Scalar("")))
+                node.value.append((_key_node(part, chosen=depth == 1), Scalar("")))
                 names.append(part)
             holder, place = node, names.index(part)
         return holder, place

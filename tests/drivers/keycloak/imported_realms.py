@@ -428,5 +428,81 @@ REALMS: Final[Mapping[str, Mapping[str, Any]]] = {
             )
         ],
     },
+    "a client scope without a name": {
+        "clientScopes": [_scope("basic"), _scope(""), _scope("ok")],
+        "defaultDefaultClientScopes": ["", "ok"],
+        "clients": [
+            _web("w", defaultClientScopes=["", "ok"]),
+            _web("v", defaultClientScopes=["basic"], optionalClientScopes=[""]),
+        ],
+    },
+    "names that YAML takes for something else": {
+        "clients": [
+            _web(
+                protocolMappers=[
+                    _mapper(name, "oidc-full-name-mapper") for name in ("", "null", "~", "<<", "a.b", "a##b")
+                ],
+                attributes={"": "x", "null": "null", "yes": "yes", "a b": "c", "$ref": "${env:HOME}", "x": "${y}"},
+            )
+        ],
+        "clientScopes": [_scope("basic"), _scope("null", attributes={"~": "v"}), _scope("yes")],
+    },
+    "names that differ in case": {
+        "clients": [
+            _web("Shop", defaultClientScopes=[], optionalClientScopes=["Orders", "orders"]),
+            _web("shop", defaultClientScopes=["Orders"], optionalClientScopes=[]),
+        ],
+        "clientScopes": [_scope("basic"), _scope("Orders", description="All"), _scope("orders")],
+    },
+    "ids that are names of others": {
+        "clients": [
+            {**_web("one"), "id": "11111111-2222-3333-4444-555555555555"},
+            _web("11111111-2222-3333-4444-555555555555", name="Other"),
+            {**_web("two"), "id": "a/b"},
+            {**_web("three"), "id": ".."},
+        ],
+        "clientScopes": [_scope("basic"), {**_scope("s"), "id": "x/y"}, {**_scope("t"), "id": "s"}],
+    },
+    "audiences beside mappers": {
+        "clientScopes": [
+            _scope("basic"),
+            _scope(
+                "orders",
+                protocolMappers=[
+                    _mapper(
+                        "audience orders",
+                        "oidc-audience-mapper",
+                        **{
+                            "included.custom.audience": "orders",
+                            "access.token.claim": "true",
+                            "id.token.claim": "false",
+                            "introspection.token.claim": "true",
+                        },
+                    ),
+                    _mapper("team", "oidc-hardcoded-claim-mapper", **{"claim.name": "team"}),
+                ],
+            ),
+        ],
+    },
+    "service accounts without their scope": {
+        "clients": [
+            _client("job", serviceAccountsEnabled=True, defaultClientScopes=["basic"], optionalClientScopes=["own"]),
+            _client("odd", serviceAccountsEnabled=True, optionalClientScopes=["service_account"]),
+            _web(defaultClientScopes=["basic", "service_account"], optionalClientScopes=["own"]),
+        ],
+        "clientScopes": [_scope("basic"), _scope("service_account"), _scope("own")],
+    },
+    "lifetimes of zero, and those that a change resets": {
+        "offlineSessionMaxLifespanEnabled": True,
+        "offlineSessionMaxLifespan": 0,
+        "oauth2DeviceCodeLifespan": 90,
+        "oauth2DevicePollingInterval": 9,
+        "attributes": {"cibaExpiresIn": "77", "parRequestUriLifespan": "44", "own": "x"},
+        "clients": [_web(attributes={"client.session.idle.timeout": "0", "client.offline.session.max.lifespan": "0"})],
+    },
+    "signs of paths": {
+        "clients": [_web(name) for name in (".", "..", "../x", "a/b", "a\nb", "%2e%2e", "a;b=c", "a\\b")],
+        "clientScopes": [_scope("basic"), *(_scope(name) for name in (".", "..", "a/b", "%2e%2e", "a;b", "a?b", "#x"))],
+    },
 }
 """By a name that says what is odd about it."""

@@ -197,9 +197,11 @@ def test_accounts_are_users_and_service_accounts(site: Site) -> None:
 
 
 def test_settings_change_what_is_written_and_nothing_else(site: Site) -> None:
-    """There and back to the defaults; every other field of the realm stays as it was."""
+    """There and back to the defaults; every other field of the realm stays as it was, also those that a PUT would reset."""
     realm = site.realm
-    assert realm.call("PUT", "", {"displayName": "Shop", "attributes": {"acr.loa.map": "{}", "own": "x"}}).ok
+    reset = {"cibaExpiresIn": "77", "cibaInterval": "7", "parRequestUriLifespan": "44"}
+    fields = {"displayName": "Shop", "oauth2DeviceCodeLifespan": 90, "oauth2DevicePollingInterval": 9}
+    assert realm.call("PUT", "", {**fields, "attributes": {"acr.loa.map": "{}", "own": "x", **reset}}).ok
     before = realm.get()
     address = at(Kind.SETTINGS)
     converge(site, {address: settings(access_token_lifetime="10m")})

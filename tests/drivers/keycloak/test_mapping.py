@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from oauthdeploy.drivers.keycloak.everything import scope_told
 from oauthdeploy.drivers.keycloak.facts import FACTS, KeycloakCredentials, KeycloakOptions, endpoints
 from oauthdeploy.drivers.keycloak.field_map import (
     CLIENT,
@@ -31,6 +32,7 @@ from oauthdeploy.drivers.keycloak.options import (
 )
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, switched
 from oauthdeploy.drivers.keycloak.revocation_state import live_revocation, mark_name
+from oauthdeploy.drivers.keycloak.scopes import read_scope
 from oauthdeploy.drivers.keycloak.settings import RULES
 from oauthdeploy.model.objects import Client, Grant, Revocation
 
@@ -171,6 +173,27 @@ def test_audiences_count_whoever_made_them() -> None:
     changes = audience_mappers(raw, ["other"])
     assert changes["x"] is None
     assert changes.keys() == {"x", "audience other"}
+
+
+def test_audiences_are_told_beside_the_other_mappers() -> None:
+    """Those of mappers as the option makes them; if somebody's own mapper adds one too, all are told as mappers."""
+    own = write_mappers((), audience_mappers({}, ["api"]))
+    (team,) = write_mappers((), {"team": Mapper(type="oidc-hardcoded-claim-mapper", config={"claim.name": "team"})})
+    config = {"included.client.audience": "web", "access.token.claim": "true"}
+    (theirs,) = write_mappers((), {"theirs": Mapper(type="oidc-audience-mapper", config=config)})
+
+    def told(*mappers: Any) -> Any:
+        raw = {"id": "1", "name": "orders", "protocol": "openid-connect", "protocolMappers": [*own, *mappers]}
+        options, unheld = scope_told(read_scope(raw), "none")
+        assert not unheld
+        return options
+
+    assert told() == {"audiences": ["api"]}
+    beside = told(team)
+    assert (beside["audiences"], beside["protocol_mappers"].keys()) == (["api"], {"team"})
+    among = told(team, theirs)
+    assert "audiences" not in among
+    assert among["protocol_mappers"].keys() == {"audience api", "team", "theirs"}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from oauthdeploy.core.addresses import Kind, object_address
+from oauthdeploy.drivers.keycloak.stock import LISTS as STOCK_LISTS
 from oauthdeploy.planning.drift.classification import DriftClass
 from oauthdeploy.planning.export.values import ExportOptions
 from oauthdeploy.workflow import (
@@ -95,16 +96,17 @@ def contents(realm: Realm) -> dict[str, dict[str, Any]]:
     for raw in realm.get("/client-scopes"):
         if raw.get("protocol") != "saml":
             raw["new_clients"] = [key for key, some in lists.items() if raw["name"] in {one["name"] for one in some}]
-        found[f"scope/{raw['name']}"] = flat(raw)
+        found[f"scope/{raw['name'] or raw['id']}"] = flat(raw)
     flows = {one["id"]: one["alias"] for one in realm.get("/authentication/flows")}
     for raw in realm.get("/clients"):
         bound = raw["authenticationFlowBindingOverrides"]
         raw["authenticationFlowBindingOverrides"] = {key: flows.get(uuid, uuid) for key, uuid in bound.items()}
         if raw["clientId"] in BUILT_IN:
             raw = json.loads(json.dumps(raw).replace(f"/{realm.name}/", "/realm/"))
-            for key, some in lists.items():
-                # Keycloak's own clients have what the realm gives to its clients.
-                if set(raw[f"{key}ClientScopes"]) <= {one["name"] for one in some}:
+            for key, some, usual in zip(lists, lists.values(), STOCK_LISTS, strict=True):
+                # Keycloak's own clients have what the realm gives to its clients, or gave before somebody changed that.
+                have = set(raw[f"{key}ClientScopes"])
+                if have <= {one["name"] for one in some} or have == usual:
                     del raw[f"{key}ClientScopes"]
             raw["secret"] = raw.get("secret") and "set"
         found[f"client/{raw['clientId']}"] = flat(raw)
@@ -174,7 +176,12 @@ class Road:
         )
 
 
-FIELD_OF = {"attributes.access.token.lifespan": "tokens.access_lifetime", "secret": "secret.value"}
+FIELD_OF = {
+    "accessCodeLifespan": "authorization_code_lifetime",
+    "accessTokenLifespan": "access_token_lifetime",
+    "attributes.access.token.lifespan": "tokens.access_lifetime",
+    "secret": "secret.value",
+}
 """Fields that an export names in the words of the manifest."""
 
 
