@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from importlib import import_module
@@ -118,7 +119,13 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name]) for name in FIRST])
         with formatter.section("More commands"):
-            formatter.write_text(", ".join(name for name in COMMANDS if name not in FIRST))
+            names = ", ".join(name for name in COMMANDS if name not in FIRST)
+            indent = " " * formatter.current_indent
+            # click breaks lines inside names with a hyphen.
+            lines = textwrap.fill(
+                names, formatter.width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+            )
+            formatter.write(f"{lines}\n")
         formatter.write_paragraph()
         formatter.write_text(f"Also: {', '.join(f'{alias} is {name}' for alias, name in ALIASES.items())}.")
         formatter.write_text(

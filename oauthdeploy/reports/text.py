@@ -137,8 +137,8 @@ def _add_group(sheet: Sheet, title: str, rows: Sequence[Row]) -> None:
     """The title of some rows, with the number of objects that the summary counts: one for each server."""
     if title:
         objects = sum(item.state.title == title for row in rows for item in row.items.values())
-        names = f" of {len(rows):,} names" if objects != len(rows) else ""
-        sheet.add((f"{title} ({objects:,}{names})", "strong"), hang=2)
+        lines = f", in {len(rows):,} {'row' if len(rows) == 1 else 'rows'}" if objects != len(rows) else ""
+        sheet.add((f"{title} ({objects:,}{lines})", "strong"), hang=2)
 
 
 def _add_row(sheet: Sheet, row: Row, columns: Columns, notes: Sequence[str]) -> None:

@@ -59,6 +59,22 @@ def test_a_sign_stays_with_its_value(width: int, state: str) -> None:
         ]
 
 
+@pytest.mark.parametrize("state", ["create", "update", "changed"])
+def test_a_value_that_has_no_room_beside_its_label_is_whole_below_it(state: str) -> None:
+    """In 60 columns an address is not torn while a line could hold it; in 100 it is beside its label."""
+    before, after = Value("inherit"), Value("https://shop.example.com/callback")
+    field = Field("post_logout_redirect", None if state == "create" else before, after)
+
+    def shown(width: int) -> list[str]:
+        sheet = Sheet(Look(width))
+        add_fields(sheet, [field], state, 12)
+        return sheet.text().splitlines()
+
+    whole = after.text if state == "create" else f"inherit -> {after.text}"
+    assert shown(60) == [f"{' ' * 12}post_logout_redirect", f"{' ' * 14}{whole}"]
+    assert shown(100) == [f"{' ' * 12}post_logout_redirect  {whole}"]
+
+
 def test_drift_has_signs_and_colours_of_its_own() -> None:
     """What is missing is not what a plan deletes, and what is unexpected is not what it creates."""
     plan = {(state.symbol, state.style) for state in ACTIONS.values()}
@@ -99,7 +115,7 @@ def test_objects_that_nobody_manages_have_a_line_each_and_sums_that_agree() -> N
         for server in ("login", "orders")
     )
     text = render_text(drift_report(samples.drift_report(items), samples.MANIFEST), Look(100))
-    assert "(162 of 81 names)" in text
+    assert "(162, in 81 rows)" in text
     assert "162 unexpected" in text
     assert text.count("The manifest does not name it.") == 1
     assert text.count("scope/s") == 20
