@@ -293,8 +293,9 @@ it: this is about what servers decide, not about when responses arrive.
 The plan, or the report, names each of these:
 
 - A scope gets something while a client is yet to lose the scope, or is yet to lose something while a client gets it. The plan
-  says at the scope what is `also open to` whom, and until when. To avoid it, apply twice: first what removes access, then what
-  grants it.
+  says at the scope what is `also open to` whom, and until when. The same applies where a client is yet to be disabled or to lose
+  a grant, and, at the client, where it is enabled or gets a grant and is yet to lose a scope. To avoid it, apply twice: first
+  what removes access, then what grants it.
 - Tokens that were issued before an association, a grant or a client was removed, or before a lifetime became shorter. The
   plan says how many stay valid, until when, and which revocation ends them; on servers that do not list all tokens, such as
   Keycloak, it says that there may be some.
@@ -311,9 +312,9 @@ The plan, or the report, names each of these:
 
 ## How it is measured
 
-`tests/running/test_two_writes.py` judges the state after every write for random old and new manifests, also where a write
-fails, with and without associations on the resource server. `tests/planning/test_order_invariants.py` looks for gaps between
-several servers.
+`tests/running/test_every_prefix.py` judges the state after every write for random old and new manifests on a model of each pair
+of servers, also where a write is refused, where the run is killed, and where the answer to a write is lost.
+`tests/planning/test_order_invariants.py` looks for gaps between several servers.
 
 `poe traffic` requests tokens and calls services of live servers without pause while a catalogue of changes is applied. It
 judges every answer by both manifests and prints the number of wrong ones, also as JSON (`--json`). By default it measures

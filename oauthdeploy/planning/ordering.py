@@ -43,14 +43,15 @@
   entries at once, such as each of two scopes that swap resources, is written twice: with both, then without what it loses
   (`two_writes`).
 - Widening comes before narrowing, so a scope and its clients together can temporarily allow more than either manifest. The
-  plan says so at the scope.
+  plan says so at the scope, or at the client. A new association of a client that is disabled or loses a grant comes after
+  that.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -59,7 +60,7 @@ from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.model.objects import OPENS, Revocation, Side, Trust
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.changes import Action, Change, Reason, Stage
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from oauthdeploy.planning.exchanges import Exchanges, switches_issuer
 from oauthdeploy.planning.risk import Direction, direction_of
 from oauthdeploy.planning.server_view import trusted_by
@@ -104,6 +105,7 @@ def order(
     `batch_key` names the request on a server that carries a change, from its address and action. Raises OrderCycle.
     """
     stages = {change.address: stage_of(change, desired.servers[change.address.server].role) for change in changes}
+    stages |= _after_their_clients(changes, stages)
     graph = _Graph(changes, stages, desired, live)
 
     def placed(change: Change) -> Change:
@@ -145,6 +147,36 @@ def _narrows(change: Change) -> bool:
     return direction_of(change.address.kind, change.fields) is Direction.NARROWS
 
 
+def _after_their_clients(changes: Sequence[Change], stages: Mapping[Address, Stage]) -> Mapping[Address, Stage]:
+    """The stages of new associations whose clients are disabled or lose a grant: they come after that, not before."""
+    restricted = {c.address: stages[c.address] for c in changes if _restricts(c) and stages[c.address] in _NARROWING}
+    given = [c.address for c in changes if c.address.kind is Kind.ASSOCIATION and c.action is Action.CREATE]
+    clients = {address: Address(Kind.CLIENT, address.client, address.server) for address in given}
+    return {address: restricted[client] for address, client in clients.items() if client in restricted}
+
+
+def _restricts(change: Change) -> bool:
+    """Whether a change disables a client, or takes a grant from it."""
+    return _switches(change, to=False) or any(field.removed for field in _grants(change))
+
+
+def _gives_ways(change: Change) -> bool:
+    """Whether a change enables a client, or gives it a grant."""
+    return _switches(change, to=True) or any(field.added for field in _grants(change))
+
+
+def _switches(change: Change, *, to: bool) -> bool:
+    return _updates_client(change) and any(f.path == "enabled" and f.after is to for f in change.fields)
+
+
+def _grants(change: Change) -> Sequence[FieldChange]:
+    return [field for field in change.fields if field.path == "grants"] if _updates_client(change) else []
+
+
+def _updates_client(change: Change) -> bool:
+    return change.address.kind is Kind.CLIENT and change.action is Action.UPDATE
+
+
 _Names = dict[tuple[Kind, str], dict[str, Address]]
 """Addresses by kind and server, then by name."""
 
@@ -180,6 +212,8 @@ class _Graph:
             elif change.action is Action.DELETE and address.kind is Kind.ASSOCIATION:
                 self._removed[address.server, Kind.CLIENT, address.client].append(address)
                 self._removed[address.server, Kind.SCOPE, address.scope].append(address)
+        self._restricted = {change.address for change in changes if _restricts(change)}
+        self._enlarged = {change.address for change in changes if _gives_ways(change)}
         self._left = _left_by(changes)
         self._live_scopes = self._associated(changes, live)
         self._exchanges = Exchanges(changes, desired)
@@ -209,6 +243,9 @@ class _Graph:
             needed = list(self._before_widening(change))
         elif stage in _NARROWING:
             needed = sorted(self._before_narrowing(address))
+            if change.action is Action.CREATE:
+                client = Address(Kind.CLIENT, address.client, address.server)
+                needed += [*self._before_widening(change), client]
         elif stage is Stage.SWITCH_TRUST:
             return tuple(sorted(self._on_new_issuer(change)))
         else:
@@ -249,8 +286,11 @@ class _Graph:
         """The change, with a sentence about what it temporarily lets clients reach that neither manifest allows.
 
         Widening comes before narrowing. So a scope that gets a resource opens it to clients that have not lost the scope
-        yet, and a scope that has not lost a resource yet opens that to clients that get the scope.
+        yet, and a scope that has not lost a resource yet opens that to clients that get the scope. In the same way, a client that
+        is enabled or gets a grant still has the scopes that it is to lose.
         """
+        if change.address in self._enlarged:
+            return self._with_note_on_scopes(change)
         if change.address.kind is not Kind.SCOPE or change.action is not Action.UPDATE:
             return change
         opening = [field for field in change.fields if field.path in OPENS]
@@ -262,14 +302,26 @@ class _Graph:
             )
         else:
             taken = sorted({str(e) for field in opening for e in field.removed}) if self._waits(change.address) else []
-        places = [change.address.server, *filter(None, [self._trusted.get(change.address.server)])]
+        places = [change.address.server, *self._issuers(change.address.server)]
         losing, getting = self._clients_of(change.address.name, places)
+        changing = self._holders(self._restricted, change.address.name, places)
+        getting = sorted({*getting, *self._holders(self._enlarged, change.address.name, places)})
         said = [change.note]
         if given and losing and not self._waits(change.address):
             said.append(f"Until {', '.join(losing)} lost the scope, also open to it: {', '.join(given)}.")
+        if given and changing:
+            said.append(f"Until {', '.join(changing)} is changed, also open to it: {', '.join(given)}.")
         if taken and getting:
             said.append(f"Until the scope has lost it, also open to {', '.join(getting)}: {', '.join(taken)}.")
         return replace(change, note=" ".join(filter(None, said)))
+
+    def _with_note_on_scopes(self, change: Change) -> Change:
+        """The change of a client that is enabled or gets a grant, with a sentence about scopes that it has not lost by then."""
+        client = change.address
+        keeping = self._pending(self._removed.get((client.server, Kind.CLIENT, client.name), ()))
+        scopes = ", ".join(sorted(pair.scope for pair in keeping))
+        said = f"Until the client lost these scopes, also open to it by what it gets: {scopes}."
+        return replace(change, note=f"{change.note} {said}".strip()) if scopes else change
 
     def _clients_of(self, scope: str, places: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """The clients that lose a scope in the narrowing half, and those that get it."""
@@ -284,6 +336,17 @@ class _Graph:
             if address.kind is Kind.ASSOCIATION and address.server in places and address.scope == scope
         }
         return sorted(losing), sorted(getting)
+
+    def _issuers(self, server: str) -> Sequence[str]:
+        """The authorization servers that a resource server trusts now, and after the plan."""
+        left = [
+            issuer for issuer, switches in self._left.items() if any(switch.server == server for switch in switches)
+        ]
+        return [*filter(None, [self._trusted.get(server)]), *left]
+
+    def _holders(self, clients: Collection[Address], scope: str, places: Sequence[str]) -> Sequence[str]:
+        """The names of those clients that have a scope on these servers now."""
+        return sorted({c.name for c in clients if c.server in places and scope in self._live_scopes.get(c, ())})
 
     def _waits(self, address: Address) -> bool:
         return self._stages[address] in _NARROWING

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import Rejected
 from oauthdeploy.model.objects import Association, Client, Object, Scope
-from oauthdeploy.model.state import DesiredState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.outcome import Status
-from oauthdeploy.planning.plan import Plan, build_plan
+from oauthdeploy.planning.plan import build_plan
 from oauthdeploy.planning.selection import select
 from oauthdeploy.planning.two_writes import interim_of, write_steps
 from oauthdeploy.running.apply import apply_plan
@@ -29,104 +25,44 @@ from tests.running.test_rollback import Pair
 
 NAMES = ("s", "t", "u")
 RESOURCES = ("f", "g", "h")
-LISTS = st.lists(st.sampled_from(RESOURCES), max_size=2, unique=True).map(tuple)
-ESTATES = st.fixed_dictionaries(
-    dict.fromkeys(NAMES, LISTS) | {"c": st.lists(st.sampled_from(NAMES), max_size=3, unique=True).map(tuple)}
-)
 Estate = Mapping[str, tuple[str, ...]]
 """The resources of each scope, and the scopes of the client `c`."""
 
 
-def objects(estate: Estate, *, checking: bool = False) -> dict[Address, Object]:
-    """What both servers hold; `checking`: the resource server has associations too, as OPA does beside Keycloak."""
+def objects(estate: Estate) -> dict[Address, Object]:
+    """What both servers hold."""
     found: dict[Address, Object] = {}
     for name in NAMES:
         found[Address(Kind.SCOPE, name, "login")] = Scope()
         found[Address(Kind.SCOPE, name, "orders")] = Scope(resources=estate[name])
     for server in ("login", "orders"):
         found[Address(Kind.CLIENT, "c", server)] = Client()
-    places = ("login", "orders") if checking else ("login",)
-    return found | {Address.association("c", name, place): Association() for name in estate["c"] for place in places}
+    return found | {Address.association("c", name, "login"): Association() for name in estate["c"]}
 
 
 def on(found: Mapping[Address, Object], server: str) -> dict[Address, Object]:
     return {address: value for address, value in found.items() if address.server == server}
 
 
-def allowed(pair: Pair, *, checking: bool = False) -> frozenset[str]:
+def allowed(pair: Pair) -> frozenset[str]:
     """What a token of the client opens that is asked for now, with every scope that it may ask for."""
     granted = {a.scope for a in pair.stores["login"].objects if a.kind is Kind.ASSOCIATION}
-    if checking:
-        granted &= {a.scope for a in pair.stores["orders"].objects if a.kind is Kind.ASSOCIATION}
     scopes = [pair.stores["orders"].objects.get(Address(Kind.SCOPE, name, "orders")) for name in granted]
     return frozenset(each for scope in scopes if isinstance(scope, Scope) for each in scope.resources or ())
 
 
-def watched(pair: Pair, *, checking: bool = False) -> list[frozenset[str]]:
+def watched(pair: Pair) -> list[frozenset[str]]:
     """What is allowed before the first write and after each: the states that a kill would leave behind."""
-    seen = [allowed(pair, checking=checking)]
+    seen = [allowed(pair)]
     for store in pair.stores.values():
-        store.after = lambda _change: seen.append(allowed(pair, checking=checking))
+        store.after = lambda _change: seen.append(allowed(pair))
     return seen
-
-
-def opens(estate: Estate) -> frozenset[str]:
-    return frozenset(each for name in estate["c"] for each in estate[name])
 
 
 def started(folder: Path, before: Estate, after: Estate) -> tuple[Pair, dict[Address, Object], tuple[Address, ...]]:
     there, wanted = objects(before), objects(after)
     pair = Pair(folder, on(there, "login"), on(there, "orders"))
     return pair, wanted, tuple(there.keys() - wanted.keys())
-
-
-def wish(pair: Pair, wanted: Mapping[Address, Object], gone: Sequence[Address], *, checking: bool) -> DesiredState:
-    return replace(pair.desired(wanted, *gone), associating=frozenset({"orders"} if checking else ()))
-
-
-def announced(plan: Plan) -> frozenset[str]:
-    """What the plan says to be open for a while though neither manifest allows it."""
-    notes = [re.findall(r"also open to .*?: (.*?)\.", change.note) for change in plan.changes]
-    return frozenset(entry for note in notes for listed in note for entry in listed.split(", "))
-
-
-@example(
-    {"s": (), "t": ("f",), "u": (), "c": ("t", "u")}, {"s": (), "t": ("f", "g"), "u": ("f",), "c": ("s", "u")}, False, 1
-)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(ESTATES, ESTATES, st.booleans(), st.one_of(st.none(), st.integers(0, 20)))
-def test_every_prefix_of_the_writes_gives_right_answers(
-    tmp_path_factory: pytest.TempPathFactory, before: Estate, after: Estate, checking: bool, failing: int | None
-) -> None:
-    """Whatever is swapped, moved, given or taken between scopes of a client, and also where a write fails: no state takes what
-    both manifests allow, or gives what both refuse, unless the plan says so. One more apply ends it; the next plan is empty.
-    """
-    there, wanted = objects(before, checking=checking), objects(after, checking=checking)
-    pair = Pair(tmp_path_factory.mktemp("pair"), on(there, "login"), on(there, "orders"))
-    gone = tuple(there.keys() - wanted.keys())
-    desired = wish(pair, wanted, gone, checking=checking)
-    plan = pair.plan(desired)
-    states = watched(pair, checking=checking)
-    writes: list[Change] = []
-
-    def refuse(change: Change) -> None:
-        writes.append(change)
-        if len(writes) - 1 == failing:
-            raise Rejected("No", server=change.address.server, status=400)
-
-    for store in pair.stores.values():
-        store.before = refuse
-    pair.apply(desired)
-    for store in pair.stores.values():
-        store.before = lambda _change: None
-    open_for_a_while = announced(plan) | announced(pair.plan(desired))
-    report, _journal = pair.apply(desired)
-    assert report.complete, [outcome.because for outcome in report.outcomes]
-    both, either = opens(before) & opens(after), opens(before) | opens(after)
-    assert all(both <= state for state in states), (both, states)
-    assert all(state - open_for_a_while <= either for state in states), (either, open_for_a_while, states)
-    assert allowed(pair, checking=checking) == opens(after)
-    assert pair.plan(desired).is_empty
 
 
 def test_a_plan_says_what_is_open_for_a_while(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import html
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +20,7 @@ from oauthdeploy.planning.changes import Action
 from tests.drivers.keycloak.site import Site, client, converge, scope
 from tests.drivers.keycloak.test_live import user
 from tests.drivers.webmethods.site import at, link, plan_of
+from tests.live.conftest import run_command
 
 SECRET = Secret("a-good-long-secret", "env:S")
 PASSWORD = {"grant_type": "password", "username": "alice", "password": "pw"}
@@ -125,8 +127,27 @@ def test_tokens_issued_before_a_moment_die_and_later_ones_live(site: Site, estat
     assert converge(site, {**estate, CUT: earlier}).plan.is_empty, "a later not-before says it all"
 
 
-def test_a_session_shared_with_another_client_is_left_to_it(site: Site, estate: dict[Address, Object]) -> None:
-    """One login for two clients, as a browser has it: the one's tokens die, the other's live."""
+MANIFEST = """\
+version: 1
+name: test
+servers:
+  login:
+    role: authorization
+    driver: keycloak
+    url: {url}
+    credentials: {{username: {username}, password: "${{env:PASSWORD}}"}}
+    options: {{realm: {realm}}}
+clients:
+  batch: {{}}
+"""
+
+
+def test_a_session_shared_with_another_client_is_left_to_it(
+    site: Site, estate: dict[Address, Object], tmp_path: Path
+) -> None:
+    """One login for two clients, as a browser has it: the one's tokens die, the other's live. The note of the driver says so,
+    and the last line of `revoke`.
+    """
     for name in ("batch", "other"):
         uuid = site.realm.client(name)["id"]
         uris = {"clientId": name, "standardFlowEnabled": True, "redirectUris": ["https://app.example.com/cb"]}
@@ -140,6 +161,18 @@ def test_a_session_shared_with_another_client_is_left_to_it(site: Site, estate: 
     assert not refreshes(site, mine["refresh_token"])
     assert active(site, theirs["access_token"])
     assert refreshes(site, theirs["refresh_token"], "other")
+
+    server = site.realm.server
+    text = MANIFEST.format(url=server.url, username=server.username, realm=site.realm.name)
+    (tmp_path / "oauthdeploy.yaml").write_text(text)
+    time.sleep(1.1)
+    mine = log_in(cookies, site, "batch")
+    result = run_command(tmp_path, "revoke", "batch", "--yes", "--reason", "a leak", env={"PASSWORD": server.password})
+    assert result.code == 0, result.out + result.err
+    assert re.search(
+        r"Cut off on 1 server, .* 1 session shared with other clients stays\.", " ".join(result.out.split())
+    )
+    assert not refreshes(site, mine["refresh_token"])
 
 
 def log_in(cookies: dict[str, str], site: Site, client_id: str) -> dict[str, Any]:
