@@ -215,6 +215,7 @@ class _Graph:
         self._restricted = {change.address for change in changes if _restricts(change)}
         self._enlarged = {change.address for change in changes if _gives_ways(change)}
         self._left = _left_by(changes)
+        self._switches = {switch.server: switch for switches in self._left.values() for switch in switches}
         self._live_scopes = self._associated(changes, live)
         self._exchanges = Exchanges(changes, desired)
         self._renamed = {change.former: change.address for change in changes if change.former is not None}
@@ -277,6 +278,7 @@ class _Graph:
             moving, until = self._exchanges.swapped(change)
             if not moving or {together[address] for address in until} == {together[change.address]}:
                 return change
+            until |= {*self._own_switch(change.address.server)}
             change = replace(change, interim=interim_of(change, moving, until))
             return replace(change, note=f"{change.note} {in_words(change)}".strip())
 
@@ -381,6 +383,7 @@ class _Graph:
     def _before_narrowing(self, address: Address) -> Iterator[Address]:
         kind, server = address.kind, address.server
         yield from self._left.get(server, ())
+        yield from self._own_switch(server)
         if kind is Kind.ASSOCIATION:
             yield from self._no_longer_granted(address)
         if kind not in (Kind.CLIENT, Kind.SCOPE):
@@ -397,6 +400,11 @@ class _Graph:
         if server in self._peers.get(trusted, ()):
             yield from self._lookup(self._narrowing, kind, address.name, (trusted,))
         yield from self._pending(self._removed.get((trusted, kind, address.name), ()))
+
+    def _own_switch(self, server: str) -> Iterator[Address]:
+        """The change by which a resource server switches: what clients reach through the new issuer, they reach after that."""
+        if (switch := self._switches.get(server)) is not None:
+            yield switch
 
     def _no_longer_granted(self, pair: Address) -> Iterator[Address]:
         """The delete of the association on the trusted server, or of its client there."""

@@ -238,6 +238,18 @@ BOTH: Mapping[str, tuple[str, ...]] = {"c": ("s", "t"), "d": ("s",)}
     Manifest({"s": ("f",)}, {"c": ("s",), "d": None}, "next"),
     (Trouble.REFUSED, 2),
 )
+@example(
+    Pairing.WEBMETHODS,
+    Manifest({"t": ("h",)}, {"c": None, "d": ("s", "t")}),
+    Manifest({"s": ("f", "h"), "t": ("f",)}, {"c": None, "d": ("s",)}, "next"),
+    (Trouble.REFUSED, 3),
+)
+@example(
+    Pairing.WEBMETHODS,
+    Manifest({}, {"c": (), "d": None}),
+    Manifest({"s": ("f",)}, {"c": ("s",), "d": None}, disabled=frozenset({"c"})),
+    None,
+)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(Pairing), MANIFESTS, MANIFESTS, TROUBLES)
 def test_every_prefix_of_the_writes_gives_right_answers(
