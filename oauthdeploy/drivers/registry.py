@@ -39,6 +39,7 @@ GROUP: Final = "oauthdeploy.drivers"
 BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "external": "oauthdeploy.drivers.external:DRIVER",
+        "hydra": "oauthdeploy.drivers.hydra:DRIVER",
         "keycloak": "oauthdeploy.drivers.keycloak:DRIVER",
         "opa": "oauthdeploy.drivers.opa:DRIVER",
         "webmethods": "oauthdeploy.drivers.webmethods:DRIVER",

@@ -1,7 +1,8 @@
 """From the document to the desired state: which object belongs on which server, and in which form.
 
 Settings go to every server with an authorization side; overrides add to them and can set settings of resource servers too.
-Scopes go to every server, with what they give access to; overrides replace that on single servers. Clients go to every server
+Scopes go to every server, with what they give access to; overrides replace that on single servers. A server that keeps only
+the names of scopes gets them with the associations. Clients go to every server
 that can hold them; their secret belongs to the authorization side. Associations go to the authorization side, and to resource
 servers that can hold them. Tokens are deleted on the authorization side; resource servers that can are configured to refuse
 those tokens. Trust belongs to the resource side. Nothing goes to a server whose driver does not write.
@@ -73,6 +74,7 @@ def place_objects(
         policy=document.policy,
         identities=placed.identities,
         external=frozenset(placed.external),
+        words={server: frozenset(names) for server, names in placed.words.items()},
     )
     return desired, tuple(placer.problems)
 
@@ -89,6 +91,7 @@ class _Placed:
     listed_scopes: set[str] = field(default_factory=set)
     identities: dict[Address, Identity] = field(default_factory=dict)
     external: set[Address] = field(default_factory=set)
+    words: dict[str, set[str]] = field(default_factory=dict)
 
     def put(self, address: Address, value: Object, path: Path) -> None:
         """An object and its path in the document."""
@@ -124,6 +127,7 @@ class _Placer:
 
     def run(self) -> None:
         """Place everything."""
+        self.placed.words.update((server, set()) for server in self._naming_scopes)
         self._trust()
         self._settings()
         for name, scope in (self.document.scopes or {}).items():
@@ -161,7 +165,14 @@ class _Placer:
 
     @cached_property
     def _for_scopes(self) -> tuple[str, ...]:
-        return self._able(Capability.SCOPES)
+        able = self._able(Capability.SCOPES)
+        return tuple(name for name in self._writable if name in able or name in self._naming_scopes)
+
+    @cached_property
+    def _naming_scopes(self) -> frozenset[str]:
+        """The servers that keep no scopes, only their names."""
+        known = ((name, server) for name, server in self._writable.items() if server.driver in self._drivers)
+        return frozenset(name for name, server in known if self._drivers[server.driver].scopes_are_words(server.role))
 
     @cached_property
     def _for_clients(self) -> tuple[str, ...]:
@@ -236,13 +247,16 @@ class _Placer:
 
     def _scope(self, name: str, entry: ScopeEntry) -> None:
         path: Path = ("scopes", name)
-        servers = self._chosen(entry.on, self._for_scopes, path, object_address(Kind.SCOPE, name))
+        chosen = self._chosen(entry.on, self._for_scopes, path, object_address(Kind.SCOPE, name))
+        servers = tuple(server for server in chosen if server not in self._naming_scopes)
         if entry.state is Presence.ABSENT:
             self.placed.absent.update(Address(Kind.SCOPE, name, server) for server in servers)
             for server in servers:
                 self.placed.places[Address(Kind.SCOPE, name, server)] = path
             return
-        self._holds["scopes"][name] = servers
+        self._holds["scopes"][name] = chosen
+        for server in self._naming_scopes.intersection(chosen):
+            self.placed.words[server].add(name)
         if entry.external:
             self._external(Kind.SCOPE, name, servers, path)
             return
@@ -263,7 +277,8 @@ class _Placer:
             if name not in self._names["servers"]:
                 self._dangling("server", name, self._names["servers"], way, address)
             elif name in self.document.servers and name not in servers:
-                detail = f"The scope is not on '{name}'."
+                keeps = f"'{name}' keeps no scopes, only their names."
+                detail = keeps if name in self._naming_scopes else f"The scope is not on '{name}'."
                 self._problem(
                     "not-allowed-value", "A value is not allowed", detail, "Remove the override.", way, address
                 )

@@ -247,6 +247,17 @@ class DriverFacts:
         }
         return {**able, **rows}
 
+    def scopes_are_words(self, role: Role) -> bool:
+        """Whether an authorization server keeps no scopes, only their names in the clients that may request them, as in the
+        `scope` of RFC 7591 section 2: an association there needs no scope.
+        """
+        table = self.tables[role]
+        return (
+            role is Role.AUTHORIZATION
+            and not supports(table, Capability.SCOPES)
+            and bool(supports(table, Capability.ASSOCIATIONS))
+        )
+
     def held_field(self, role: Role, kind: Kind, path: str) -> HeldField:
         """What is declared of a field in a role; if nothing is declared for `both`, what one side holds."""
         if role in self.fields or role is not Role.BOTH:

@@ -78,7 +78,8 @@ class DesiredState:
     manifest. An association is pruned (policy `managed`) if its client is in `listed_clients` or its scope in `listed_scopes`,
     that is, if the manifest writes their list. `associating` are the resource servers that keep associations too. `identities`
     are what is known of the identity of clients, both of those that are not among the `objects` of a server and of those that
-    are. `external` are objects of other manifests that associations refer to: they must exist, and are not changed. `whole` is
+    are. `external` are objects of other manifests that associations refer to: they must exist, and are not changed. `words` are
+    the scopes that associations may name on each server that keeps only their names (`DriverFacts.scopes_are_words`). `whole` is
     false for a state that is only part of what a manifest wants, such as that of a rollback. `cut_at` are the times of cut-offs
     that journals record (`LiveObject.cut_at`), for servers that keep none.
     """
@@ -96,12 +97,17 @@ class DesiredState:
     policy: Policy = field(default_factory=Policy)
     identities: Mapping[Address, Identity] = field(default_factory=_frozen_map)
     external: frozenset[Address] = frozenset()
+    words: Mapping[str, frozenset[str]] = field(default_factory=_frozen_map)
     whole: bool = True
     cut_at: Mapping[Address, float] = field(default_factory=_frozen_map)
 
     def on(self, server: str) -> Mapping[Address, Object]:
         """The objects that belong on `server`."""
         return {address: value for address, value in self.objects.items() if address.server == server}
+
+    def has_scope(self, server: str, scope: str) -> bool:
+        """Whether `server` is to have a scope of this manifest, or at least its name."""
+        return Address(Kind.SCOPE, scope, server) in self.objects or scope in self.words.get(server, ())
 
     def keeps_associations(self, server: str) -> bool:
         """Whether `server` keeps associations: every authorization server, and some resource servers."""

@@ -184,15 +184,20 @@ def _one_sided(sides: ServerPair, kind: Kind) -> Iterator[Diagnostic]:
 
 
 def _both_ends(sides: ServerPair) -> frozenset[str]:
-    """The associations whose client and scope exist on both sides. For others, the missing client or scope is the finding."""
+    """The associations whose client and scope exist on both sides. For others, the missing client or scope is the finding.
+
+    A server that keeps only the names of scopes lacks none.
+    """
     both = (sides.resource, sides.trusted)
-    shared = {
-        kind: frozenset.intersection(*(sides.after.names(server, kind) for server in both))
-        for kind in (Kind.CLIENT, Kind.SCOPE)
-    }
+    clients = [sides.after.names(server, Kind.CLIENT) for server in both]
+    scopes = [sides.after.names(server, Kind.SCOPE) for server in both if server not in sides.desired.words]
     names = frozenset.union(*(sides.after.names(server, Kind.ASSOCIATION) for server in both))
     pairs = (Address(Kind.ASSOCIATION, name, sides.trusted) for name in names)
-    return frozenset(p.name for p in pairs if p.client in shared[Kind.CLIENT] and p.scope in shared[Kind.SCOPE])
+    return frozenset(
+        pair.name
+        for pair in pairs
+        if all(pair.client in some for some in clients) and all(pair.scope in some for some in scopes)
+    )
 
 
 _ONE: Final = {Kind.SCOPE: "A scope", Kind.CLIENT: "A client", Kind.ASSOCIATION: "An association"}

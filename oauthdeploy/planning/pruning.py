@@ -102,7 +102,7 @@ def is_listed(desired: DesiredState, address: Address) -> bool:
     """
     client = Address(Kind.CLIENT, address.client, address.server)
     scope = Address(Kind.SCOPE, address.scope, address.server)
-    own_client, own_scope = client in desired.objects, scope in desired.objects
+    own_client, own_scope = client in desired.objects, desired.has_scope(address.server, address.scope)
     by_client = own_client or (own_scope and client in desired.external)
     by_scope = own_scope or (own_client and scope in desired.external)
     return (by_client and address.client in desired.listed_clients) or (

@@ -75,7 +75,7 @@ class Copy:
         report = export_manifest(self.request(text), wanted=ExportOptions(full=full))
         made = report.files[0].text
         self.omitted |= {(one.address, one.field) for one in report.omissions}
-        self.environ |= dict.fromkeys(report.variables, "unset")
+        self.environ |= dict.fromkeys(report.variables, "not-set")
         assert not validate(self.request(made))[1].errors
         self.require_rest(made)
         again = export_manifest(self.request(made), wanted=ExportOptions(full=full))

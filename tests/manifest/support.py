@@ -82,6 +82,15 @@ DRIVERS: Mapping[str, DriverFacts] = {
         {Role.RESOURCE: {**_ALL, Capability.SCOPES: no("none"), Capability.CLIENTS: no("none")}},
         _FIELDS,
     ),
+    "namer": DriverFacts(
+        "namer",
+        "Keeps the names of scopes",
+        frozenset({Role.AUTHORIZATION}),
+        Nothing,
+        Nothing,
+        {Role.AUTHORIZATION: {**_ALL, Capability.SCOPES: no("a scope is a word")}},
+        _FIELDS,
+    ),
     "signer": DriverFacts(
         "signer",
         "Signs JWTs",

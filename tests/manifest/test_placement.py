@@ -497,3 +497,49 @@ def test_external_objects_are_referred_to_and_not_asked_for(tmp_path: Path) -> N
         "association/shop:orders.read@login",
     ]
     assert desired.identities[Address(Kind.CLIENT, "shop", "login")].name == "Shop"
+
+
+WORDS = (
+    HEAD
+    + """\
+  names: {role: authorization, driver: namer, url: "https://names.example.com"}
+clients:
+  app: {type: public}
+associations:
+  - {client: app, scopes: [read]}
+"""
+)
+
+
+def test_a_server_that_keeps_only_names_gets_them_with_the_associations(tmp_path: Path) -> None:
+    """The scope itself falls on the others, where its description is held."""
+    manifest = good(WORDS + "scopes:\n  read: {description: Read}\n", tmp_path)
+    assert addresses(manifest, Kind.SCOPE) == ["scope/read@login", "scope/read@orders"]
+    assert addresses(manifest, Kind.ASSOCIATION) == ["association/app:read@login", "association/app:read@names"]
+    assert manifest.desired.words == {"names": {"read"}}
+
+
+@pytest.mark.parametrize(
+    ("on", "servers"), [("[names, orders]", ["names"]), ("[login, orders]", ["login"]), ("[orders]", [])]
+)
+def test_on_says_for_which_servers_a_name_is_meant(tmp_path: Path, on: str, servers: list[str]) -> None:
+    """A server that keeps only names can be listed like any other, and left out."""
+    manifest = good(WORDS + f"scopes:\n  read: {{on: {on}}}\n", tmp_path)
+    assert [Address.parse(text).server for text in addresses(manifest, Kind.ASSOCIATION)] == servers
+    assert "scope/read@names" not in addresses(manifest, Kind.SCOPE)
+
+
+def test_what_a_scope_opens_is_not_overridden_where_only_its_name_is_kept(tmp_path: Path) -> None:
+    """The message says why."""
+    text = WORDS + "scopes:\n  read: {overrides: {names: {resources: [a]}}}\n"
+    (problem,) = bad(text, tmp_path)
+    assert problem.rule == "not-allowed-value"
+    assert "keeps no scopes, only their names" in problem.detail
+
+
+def test_an_absent_scope_is_no_word(tmp_path: Path) -> None:
+    """Nothing is deleted there: the lists of clients no longer name it."""
+    text = WORDS.replace("scopes: [read]", "scopes: []") + "scopes:\n  read: {state: absent}\n"
+    manifest = good(text, tmp_path)
+    assert manifest.desired.words == {"names": frozenset()}
+    assert {address.server for address in manifest.desired.absent} == {"login", "orders"}

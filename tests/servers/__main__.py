@@ -17,12 +17,13 @@ from pathlib import Path
 from tests.manifest.language_server import program as language_server
 from tests.reports import drawing, published
 from tests.server.clients import programs
-from tests.servers import actionlint, keycloak, opa
+from tests.servers import actionlint, hydra, keycloak, opa
 from tests.servers.obtain import Unobtainable, say
 
 SERVERS: Mapping[str, Callable[[], Path]] = {
     "Keycloak": keycloak.obtain,
     "OPA": opa.obtain,
+    "Ory Hydra": hydra.obtain,
     "actionlint": actionlint.obtain,
     "SARIF's schema": published.sarif_schema,
     "JUnit's schema": published.junit_schema,

@@ -52,7 +52,15 @@ def _association(document: Document, drivers: Mapping[str, DriverFacts], address
         answer = supports(table_for(facts, document.servers[server].role), Capability.ASSOCIATIONS)
         if not answer:
             return f"the driver {facts.name} keeps no associations on a resource server: {answer.note}"
-    for kind, name in ((Kind.CLIENT, address.client), (Kind.SCOPE, address.scope)):
+    ends = [(Kind.CLIENT, address.client), (Kind.SCOPE, address.scope)]
+    scope = (document.scopes or {}).get(address.scope)
+    if (
+        facts is not None
+        and facts.scopes_are_words(document.servers[server].role)
+        and (scope is None or scope.on is None)
+    ):
+        ends = ends[:1]
+    for kind, name in ends:
         if why := _holder(document, drivers, kind, name, server):
             return f"{kind}/{name} is not there: {why}"
     return "its client or scope is to be absent"

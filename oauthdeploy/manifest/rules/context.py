@@ -120,6 +120,11 @@ class RuleContext:
             return supports(table_for(facts, role), question)
         return supports(table_for(facts, Role(side.value)), question)
 
+    def names_scopes(self, server: str) -> bool:
+        """True for a server that keeps no scopes, only their names."""
+        facts = self.facts(server)
+        return facts is not None and facts.scopes_are_words(self.servers[server].role)
+
     def writable(self, server: str) -> bool:
         """False for a server that is only trusted, such as one with the driver `external`."""
         facts = self.facts(server)
@@ -308,7 +313,7 @@ class RuleContext:
 
     def holds(self, server: str, kind: Kind, name: str) -> bool:
         """True if the object, which is not an association, must be on `server`."""
-        return name in self.names(server, kind)
+        return name in self.names(server, kind) or (kind is Kind.SCOPE and name in self.desired.words.get(server, ()))
 
     def place(self, address: Address) -> Path:
         """The path of an object in the document."""

@@ -156,6 +156,9 @@ def _servers(
 ) -> list[tuple[str, Support]]:
     """The servers on the given sides that give the answer. If no server with objects of the kind is on them, all count."""
     having = context.associating if kind is Kind.ASSOCIATION else {name for name, one in context.placed if one is kind}
+    if kind is Kind.SCOPE and not having:
+        # What a server that keeps only the names of scopes cannot hold matters where no other server has them.
+        having = frozenset(context.desired.words)
     holding = [name for name in known if name in having]
     concerned = [name for name in holding if context.servers[name].role.sides & sides] or holding
     return [(name, support) for name in concerned if (support := context.support(name, question)).answer is answer]
@@ -347,6 +350,7 @@ def cannot_hold(context: RuleContext) -> Iterator[Finding]:
             name: answer.note
             for name in context.servers
             if context.writable(name) and (answer := context.support(name, capability)).answer is Answer.NO
+            if not (kind is Kind.SCOPE and context.names_scopes(name))
         }
         for name, entry in entries if unable else ():
             for index, server in enumerate(getattr(entry, "on", None) or ()):
@@ -388,7 +392,8 @@ def section_without_server(context: RuleContext) -> Iterator[Finding]:
         (Kind.SCOPE, Capability.SCOPES, context.document.scopes),
         (Kind.CLIENT, Capability.CLIENTS, context.document.clients),
     ):
-        if entries and not any(context.support(name, capability) for name in writable):
+        naming = kind is Kind.SCOPE and any(context.names_scopes(name) for name in writable)
+        if entries and not naming and not any(context.support(name, capability) for name in writable):
             yield Finding((f"{kind}s",), f"None of the servers supports {kind}s.")
     settings = context.document.settings
     issuing = any(name in context.authorization_servers for name in writable)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind, object_address
@@ -134,17 +135,36 @@ class _Exporter:
                 if address.kind is Kind.SCOPE:
                     found[address.name][server] = there
         needed = self._unusual_scopes(groups)
-        for name in sorted(found.keys() | self._named[Kind.SCOPE]):
+        for name in sorted(found.keys() | self._named[Kind.SCOPE] | self._words.keys()):
             if not self.options.takes(name):
                 continue
             sides = found.get(name, {})
-            if name in self._named[Kind.SCOPE] or not all(there.built_in for there in sides.values()):
+            own = name in self._words or not all(there.built_in for there in sides.values())
+            if name in self._named[Kind.SCOPE] or own:
                 yield from self._entry(Kind.SCOPE, name, sides)
                 continue
             if name in needed:
                 self._named[Kind.SCOPE].add(name)
                 everywhere = set(sides) == set(self.inventory.holders(Kind.SCOPE))
                 yield EntryEdit(name, values={"external": True}, on=None if everywhere else tuple(sides))
+
+    @cached_property
+    def _words(self) -> Mapping[str, frozenset[str]]:
+        """The scopes that clients have on servers that keep only their names: those servers, by name."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for server in self.inventory.desired.words.keys() & set(self.inventory.read(Kind.ASSOCIATION)):
+            for address in self.inventory.live.servers[server].objects:
+                if address.kind is Kind.ASSOCIATION:
+                    found[address.scope].add(server)
+        return {name: frozenset(servers) for name, servers in found.items()}
+
+    def _naming(self, kind: Kind, name: str) -> frozenset[str]:
+        """The servers that keep only the name of a scope and that have it, by a client, the manifest or this copy."""
+        if kind is not Kind.SCOPE:
+            return frozenset()
+        words = self.inventory.desired.words
+        written = {server for server, names in words.items() if name in names or server == self.options.target}
+        return self._words.get(name, frozenset()) | written
 
     def _unusual_scopes(self, groups: Iterable[LiveClient]) -> frozenset[str]:
         """The scopes that some client has although a new client does not get them, or the reverse: lists must name them."""
@@ -195,14 +215,14 @@ class _Exporter:
         source, target = self.options.source, self.options.target
         there = dict(sides)
         if source is not None and target is not None:
-            if source not in sides:
+            if source not in sides and source not in self._words.get(name if kind is Kind.SCOPE else "", ()):
                 # An absent object has only its name, so it must be the one that its server uses.
                 yield from self._only_on_target(kind, (known_as or {}).get(target, name), target in sides)
                 return
-            there = {source: sides[source]}
+            there = {source: sides[source]} if source in sides else {}
         placed = self.inventory.placed(kind, name)
         where = self._servers_of(kind, there, placed)
-        if where:
+        if where or self._naming(kind, name):
             yield from self._written_entry(kind, name, there, sides.get(target or ""), placed, where)
         elif placed:
             self._report(
@@ -241,9 +261,11 @@ class _Exporter:
         for path in contents.unwritable:
             self._omit(object_address(kind, name), path, UNWRITABLE)
         self._unheld(object_address(kind, name), there)
-        new = not placed
+        words = self.inventory.desired.words
+        placed = {*placed, *(server for server, names in words.items() if kind is Kind.SCOPE and name in names)}
         everywhere = where == self.inventory.holders(kind)
-        moved = set(where) != set(placed)
+        where = (*where, *sorted(self._naming(kind, name)))
+        new, moved = not placed, set(where) != placed
         edit = EntryEdit(
             name,
             values={**values, **contents.values},
@@ -523,6 +545,7 @@ class _Exporter:
         holding = {server for group in groups if group.key == client for server in group.sides}
         for server in have.keys() & holding:
             there = {a.name for a in self.inventory.live.servers[server].objects if a.kind is Kind.SCOPE}
+            there = scopes if server in self.inventory.desired.words else there
             if (scopes & there) != have[server].keys():
                 return "it differs between servers that hold the same scopes"
         return ""

@@ -91,7 +91,7 @@ def inverse(
                 _finding(step, END_UNKNOWN, "The outcome of a change is unknown", _UNKNOWN_END, _CHECK_OBJECT)
             )
     if live is not None:
-        _drop_unfounded(draft, live)
+        _drop_unfounded(draft, base, live)
     policy = Policy(prune=_NO_PRUNING, protect=base.policy.protect, limits=limits or _NO_LIMITS)
     desired = replace(
         base,
@@ -385,12 +385,12 @@ def _newly_granted(address: Address, made: Sequence[Step], live: LiveState, name
     return ""
 
 
-def _drop_unfounded(draft: _Draft, live: LiveState) -> None:
+def _drop_unfounded(draft: _Draft, base: DesiredState, live: LiveState) -> None:
     """Leave out associations whose client or scope no longer exists, with a finding for each."""
     for address in [address for address in draft.objects if address.kind is Kind.ASSOCIATION]:
         server = address.server
         for end in (Address(Kind.CLIENT, address.client, server), Address(Kind.SCOPE, address.scope, server)):
-            if not live.readable(server, end.kind):
+            if not live.readable(server, end.kind) or (end.kind is Kind.SCOPE and server in base.words):
                 continue
             stands = end in draft.objects or (end in live.servers[server].objects and end not in draft.absent)
             if not stands:

@@ -17,7 +17,7 @@ from oauthdeploy.testing.scenarios.kinds import simple_scope
 def estate(bench: Bench, clients: int = 2, scopes: int = 2, **more: Any) -> dict[str, Any]:
     """Some objects of every kind that the server holds."""
     parts: dict[str, Any] = {}
-    if can(bench, Can.SCOPES):
+    if can(bench, Can.SCOPES) or can(bench, Can.ASSOCIATIONS):
         parts["scopes"] = {f"scope-{number}": simple_scope(bench) for number in range(scopes)}
     if can(bench, Can.CLIENTS):
         parts["clients"] = {f"client-{number}": public() for number in range(clients)}

@@ -205,7 +205,7 @@ def scopes_pruned(bench: Bench) -> None:
 # -- associations -----------------------------------------------------------------------------------------------------
 
 
-@scenario("associations/life", Can.CLIENTS, Can.SCOPES, proves=Can.ASSOCIATIONS)
+@scenario("associations/life", Can.CLIENTS, proves=Can.ASSOCIATIONS)
 def associations(bench: Bench) -> None:
     """A client may request scopes: one more, one fewer, written from either side; then none"""
     things = {
@@ -227,7 +227,7 @@ def associations(bench: Bench) -> None:
     bench.rest({**things, "associations": [{"client": "mobile", "scopes": ["orders.write"]}]})
 
 
-@scenario("associations/all at once", Can.CLIENTS, Can.SCOPES, Can.ASSOCIATIONS)
+@scenario("associations/all at once", Can.CLIENTS, Can.ASSOCIATIONS)
 def associations_at_once(bench: Bench) -> None:
     """Scopes, clients and associations are created in one apply, and deleted in one apply"""
     scope_names, client_names = ("a.read", "a.write", "b.read"), ("one", "two")

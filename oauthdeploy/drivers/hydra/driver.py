@@ -1,0 +1,445 @@
+"""The driver: pages of clients, which hold everything, and one write for all changes of a client."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.core.errors import NotFound, Unsupported
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
+from oauthdeploy.drivers.common_steps import (
+    ADOPTED,
+    GONE,
+    at_once,
+    changed_values,
+    create_or_find,
+    parsed,
+    reading_kinds,
+    writing,
+)
+from oauthdeploy.drivers.field_table import write_fields
+from oauthdeploy.drivers.hydra import client as api
+from oauthdeploy.drivers.hydra.client import AdminApi, Json, Operation
+from oauthdeploy.drivers.hydra.facts import HydraCredentials, HydraOptions
+from oauthdeploy.drivers.hydra.fields import CLIENT, LIFESPANS, OPTIONS, OTHER_LIFESPANS, live_grants
+from oauthdeploy.drivers.hydra.mapping import (
+    OWNER,
+    REVISION,
+    LiveClient,
+    client_id_of,
+    mark_name,
+    options_of,
+    revocation_object,
+    scopes_in,
+    words,
+)
+from oauthdeploy.drivers.request_count import counting
+from oauthdeploy.drivers.untouched import lost_fields
+from oauthdeploy.model.objects import Client, ClientType, Grant, Revocation
+from oauthdeploy.model.state import LiveObject, ServerState
+from oauthdeploy.planning.changes import Action, Change
+
+FEW: Final = 8
+"""The number of clients that are read one by one; for more of them, pages are cheaper."""
+
+_KINDS: Final = (Kind.CLIENT, Kind.ASSOCIATION, Kind.REVOCATION)
+_CHANGING: Final = frozenset(
+    {"updated_at", "created_at", "client_secret", "registration_access_token", "registration_client_uri"}
+)
+
+
+class HydraDriver(Driver):
+    """Ory Hydra, through its admin API."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        assert isinstance(connection.credentials, HydraCredentials)
+        assert isinstance(connection.options, HydraOptions)
+        self._account = connection.credentials.username or ""
+        self._api = AdminApi(connection.http, connection.server.limits.parallel)
+        self._lock = threading.Lock()
+        self._owner = ""
+        self._known: dict[str, Json] = {}
+
+    def check(self) -> ServerReport:
+        """Ask for the version, and read a client: that shows whether the address is that of the admin API."""
+        version = self._api.version()
+        try:
+            self._api.probe()
+        except NotFound as error:
+            raise Unsupported(
+                f"'{self.name}' is not the admin API of Hydra",
+                server=self.name,
+                method="GET",
+                path=api.CLIENTS,
+                status=error.status,
+                fix="Write the address of the admin API as url; by default, it has the port 4445.",
+            ) from None
+        return ServerReport(product="Ory Hydra", version=version, account=self._account)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self, wanted: Wanted) -> ServerState:
+        """Read by pages, or by client_id if few clients are wanted and not everything."""
+        with self._lock:
+            self._owner = wanted.owner
+        return self._state(wanted)
+
+    def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:  # noqa: ARG002
+        """Read by client_id."""
+        return self._state(wanted)
+
+    def _state(self, wanted: Wanted) -> ServerState:
+        about = wanted.kinds & frozenset(_KINDS)
+        objects: dict[Address, LiveObject] = {}
+        unreadable: dict[Kind, Diagnostic] = {}
+        with counting() as tally:
+            if about:
+                with reading_kinds(unreadable, objects, *about):
+                    objects.update(self._objects(wanted, self._clients(wanted)))
+        return ServerState(self.name, objects, unreadable, tally.requests)
+
+    def _clients(self, wanted: Wanted) -> Mapping[str, Json]:
+        """The clients by id."""
+        named = _named_clients(wanted)
+        with self._lock:
+            expected = len(self._known)
+        if wanted.everything or len(named) > FEW:
+            found = self._api.clients(expected)
+        else:
+            asked = at_once(self._api.parallel, self._api.client, sorted(named)) if named else ()
+            found = [raw for raw in asked if raw is not None]
+        there = parsed(self.name, "GET", api.CLIENTS, lambda: {client_id_of(raw): raw for raw in found})
+        with self._lock:
+            for name in named - there.keys():
+                self._known.pop(name, None)
+            self._known.update(there)
+        return there
+
+    def _objects(self, wanted: Wanted, clients: Mapping[str, Json]) -> Mapping[Address, LiveObject]:
+        def read() -> Mapping[Address, LiveObject]:
+            found: dict[Address, LiveObject] = {}
+            for name, raw in clients.items():
+                live, address = LiveClient(raw, self._owner), Address(Kind.CLIENT, name, self.name)
+                if Kind.CLIENT in wanted.kinds:
+                    desired = wanted.objects.get(address)
+                    found[address] = live.told(desired if isinstance(desired, Client) else None, whole=wanted.whole)
+                if Kind.ASSOCIATION in wanted.kinds:
+                    for scope in scopes_in(raw):
+                        found[Address.association(name, scope, self.name)] = live.association(scope)
+            for address, value in wanted.objects.items():
+                if isinstance(value, Revocation):
+                    raw_or_none = clients.get(value.client)
+                    live_or_none = LiveClient(raw_or_none) if raw_or_none is not None else None
+                    found[address] = revocation_object(address.name, value, live_or_none)
+            return found
+
+        return parsed(self.name, "GET", api.CLIENTS, read)
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def batch_key(self, change: Change) -> str:
+        """A client and its associations are one object on the server, so that their changes are one request."""
+        address = change.address
+        if address.kind is Kind.REVOCATION or (address.kind is Kind.CLIENT and change.action.is_destructive):
+            return str(address)
+        return f"client {address.client}"
+
+    def writes(self, changes: Sequence[Change]) -> int:
+        """The requests that `apply` sends for a batch."""
+        if not changes:
+            return 0
+        first = changes[0]
+        if isinstance(first.desired, Revocation):
+            return 2 if first.live is not None and first.live.identity else 0
+        creates = next((one for one in changes if one.address.kind is Kind.CLIENT), None)
+        if creates is not None and creates.action is Action.DELETE:
+            return 1
+        if creates is not None and creates.action is not Action.UPDATE:
+            return 1 + int(creates.action is Action.REPLACE)
+        with self._lock:
+            known = first.live_address.client in self._known
+        paths = [field.path for change in changes for field in change.fields if change.address.kind is Kind.CLIENT]
+        lifetimes = sum(path.startswith("tokens.") for path in paths)
+        patched = len(paths) > lifetimes or any(change.address.kind is Kind.ASSOCIATION for change in changes)
+        return int(not known) + int(patched) + int(bool(lifetimes))
+
+    def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        """Carry out all changes of one client, or one cut-off."""
+        if not changes:
+            return ()
+        with writing() as tally:
+            made = self._apply(changes)
+        return [replace(one, requests=0 if place else tally.requests) for place, one in enumerate(made)]
+
+    def _apply(self, changes: Sequence[Change]) -> Sequence[Applied]:
+        first = changes[0]
+        if isinstance(first.desired, Revocation):
+            return [self._cut_off(first, first.desired)]
+        about = next((one for one in changes if one.address.kind is Kind.CLIENT), None)
+        if about is None or about.action is Action.UPDATE:
+            return self._update(changes, about)
+        if about.action in (Action.DELETE, Action.REPLACE):
+            there = self._api.delete(about.live_address.client)
+            with self._lock:
+                self._known.pop(about.live_address.client, None)
+            if about.action is Action.DELETE:
+                return [Applied(about.address, None, about.live_address.client, note="" if there else GONE)]
+        return self._create(changes, about)
+
+    def _create(self, changes: Sequence[Change], about: Change) -> Sequence[Applied]:
+        desired, client_id = about.desired, about.address.client
+        assert isinstance(desired, Client)
+        given = [
+            one.address.scope for one in changes if one.address.kind is Kind.ASSOCIATION and one.desired is not None
+        ]
+        body: dict[str, Any] = {"client_id": client_id, "scope": words(given), "metadata": {OWNER: self._owner}}
+        self._put(body, about, desired)
+        secret = desired.secret
+        if secret is not None and desired.type is not ClientType.PUBLIC:
+            body["metadata"][REVISION] = secret.revision or 0
+            if secret.value is not None:
+                body["client_secret"] = secret.value
+        deliver = self.hand_over(about)
+        raw, found = create_or_find(lambda: self._api.create(body), lambda: self._own(client_id))
+        self._learn(raw)
+        told = raw.get("client_secret")
+        made = told if secret is not None and secret.generate and isinstance(told, Secret) else None
+        deliver(made, client_id)
+        return self._applied(changes, raw, secret=made, note=ADOPTED if found else "")
+
+    def _own(self, client_id: str) -> Json | None:
+        """A client that a lost response may have created: only with our mark."""
+        raw = self._api.client(client_id)
+        return raw if raw is not None and (raw.get("metadata") or {}).get(OWNER) == self._owner else None
+
+    def _update(self, changes: Sequence[Change], about: Change | None) -> Sequence[Applied]:
+        client_id = changes[0].live_address.client
+        with self._lock:
+            raw = self._known.get(client_id)
+        raw = raw or self._api.client(client_id)
+        if raw is None:
+            if all(change.action is Action.DELETE for change in changes):
+                return [Applied(change.address, None, note=GONE) for change in changes]
+            raise NotFound(f"'{self.name}' has no client '{client_id}'", server=self.name, fix="Make a new plan.")
+        deliver = self.hand_over(about or changes[0])
+        body, secret = self._draft(raw, changes, about)
+        after = self._send(client_id, raw, body, lambda: deliver(secret, client_id))
+        lost = lost_fields(raw, body, after, _CHANGING)
+        return [replace(one, lost=lost) for one in self._applied(changes, after, secret=secret)]
+
+    def _draft(
+        self, raw: Json, changes: Sequence[Change], about: Change | None
+    ) -> tuple[dict[str, Any], Secret | None]:
+        """The client as it should be, and the new secret if one was made for delivery."""
+        body = {**raw, "metadata": dict(raw.get("metadata") or {})}
+        scopes = list(parsed(self.name, "GET", api.CLIENT, lambda: scopes_in(raw)))
+        for change in changes:
+            if change.address.kind is Kind.ASSOCIATION:
+                scope = change.address.scope
+                scopes = [one for one in scopes if one != scope] + ([scope] if change.desired is not None else [])
+        if scopes != list(scopes_in(raw)):
+            body["scope"] = words(scopes)
+        if about is None:
+            return body, None
+        desired = about.desired
+        assert isinstance(desired, Client)
+        self._put(body, about, desired)
+        given = desired.secret
+        if given is None or not any(field.path.startswith("secret") or field.path == "type" for field in about.fields):
+            return body, None
+        if desired.type is ClientType.PUBLIC:
+            return body, None
+        body["metadata"][REVISION] = given.revision or 0
+        # Hydra makes a secret only for a new client.
+        made = Secret(secrets.token_urlsafe(32), "generated") if given.generate else None
+        body["client_secret"] = made or given.value
+        return body, made
+
+    def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
+        """Put the changed fields and options into the JSON of a client."""
+        write_fields(CLIENT, changed_values(change, CLIENT), body)
+        options = options_of(desired)[1]
+        names = options.keys() if change.action is not Action.UPDATE else _option_names(change) & options.keys()
+        write_fields(OPTIONS, {name: options[name] for name in names}, body)
+
+    def _send(self, client_id: str, raw: Json, body: Json, deliver: Callable[[], None]) -> Json:
+        """Send what changes: as a patch, after which a new secret is delivered, and the lifetimes apart.
+
+        Hydra has no conditional write, and its patch knows no `test`: the engine reads the client just before.
+        """
+        after = raw
+        operations = list(_operations(raw, body))
+        if operations:
+            after = self._api.patch(client_id, operations)
+            self._learn(after)
+            deliver()
+        lifespans = {key: body.get(key) for key in (*LIFESPANS, *OTHER_LIFESPANS)}
+        if any(lifespans[key] != raw.get(key) for key in LIFESPANS):
+            after = self._api.put_lifespans(client_id, lifespans)
+            self._learn(after)
+        return after
+
+    def _learn(self, raw: Json) -> None:
+        for value in (raw.get("client_secret"), raw.get("registration_access_token")):
+            if isinstance(value, Secret):
+                self.connection.http.guard(value)
+        with self._lock:
+            self._known[client_id_of(raw)] = {key: value for key, value in raw.items() if key != "client_secret"}
+
+    def _applied(
+        self, changes: Sequence[Change], raw: Json, *, secret: Secret | None = None, note: str = ""
+    ) -> Sequence[Applied]:
+        def made() -> Sequence[Applied]:
+            live, there = LiveClient(raw, self._owner), scopes_in(raw)
+            found = []
+            for change in changes:
+                address, desired = change.address, change.desired
+                client = client_id_of(raw)
+                if address.kind is Kind.ASSOCIATION:
+                    one = live.association(address.scope) if address.scope in there else None
+                    value, mark = (one.value, one.fingerprint) if one is not None else (None, "")
+                    found.append(Applied(address, value, client, mark))
+                    continue
+                told = live.told(desired if isinstance(desired, Client) else None)
+                found.append(
+                    Applied(
+                        address,
+                        told.value,
+                        client,
+                        told.fingerprint,
+                        secret=secret,
+                        note=note,
+                        client_id=client,
+                        unparsed=told.unparsed,
+                    )
+                )
+            return found
+
+        return parsed(self.name, "GET", api.CLIENT, made)
+
+    def mark(self, address: Address, live: LiveObject, owner: str) -> Applied:
+        """Write the mark of a manifest into the metadata of a client."""
+        if address.kind is not Kind.CLIENT:
+            return super().mark(address, live, owner)
+        with writing() as tally:
+            raw = self._api.patch(live.identity, [_add(f"/metadata/{OWNER}", owner)])
+        told = LiveClient(raw, owner).told(None)
+        return Applied(address, told.value, live.identity, told.fingerprint, requests=tally.requests)
+
+    # -- cut-offs -----------------------------------------------------------------------------------------------------
+
+    def _cut_off(self, change: Change, desired: Revocation) -> Applied:
+        """Delete the tokens, then record when: a run that stops in between deletes them again."""
+        client_id = change.live.identity if change.live is not None else ""
+        if not client_id:
+            return Applied(change.address, desired, note="The client does not exist.")
+        if desired.owner is not None:
+            answer = self._api.delete_consents(client_id, desired.owner)
+            note = f"The access and refresh tokens of {desired.owner} are deleted, with the consent."
+        else:
+            answer = self._api.delete_tokens(client_id)
+            note = "Access tokens are deleted."
+        # The clock is in whole seconds: tokens of the same second were issued before as well.
+        cut_at = int((answer.date or datetime.now(UTC)).timestamp()) + 1
+        raw = self._api.patch(client_id, [_add(f"/metadata/{mark_name(change.address.name)}", cut_at)])
+        self._learn(raw)
+        return Applied(change.address, desired, client_id, note=note, cut_at=cut_at)
+
+    # -- findings -----------------------------------------------------------------------------------------------------
+
+    def unsupported(self, wanted: Wanted, report: ServerReport) -> Sequence[Diagnostic]:  # noqa: ARG002
+        """A client without grants, a lifetime without an end, and refresh tokens that a cut-off cannot reach."""
+        found: list[Diagnostic] = []
+        for address, value in sorted(wanted.objects.items()):
+            if isinstance(value, Client):
+                found += self._client_findings(address, value)
+            elif isinstance(value, Revocation):
+                found += self._cut_off_findings(address, value, wanted)
+        return found
+
+    def _client_findings(self, address: Address, value: Client) -> Sequence[Diagnostic]:
+        found = []
+        place: Path = ("clients", address.name)
+        if value.grants == ():
+            found.append(
+                Diagnostic(
+                    "hydra-grants-empty",
+                    "Hydra gives a client without grants the authorization code grant",
+                    f"{address} has no grants, which Hydra reads as authorization_code.",
+                    "List its grants, or keep it from this server with on.",
+                    address=str(address),
+                    path=(*place, "grants"),
+                )
+            )
+        if value.tokens is not None and value.tokens.access_lifetime == "never":
+            found.append(
+                Diagnostic(
+                    "hydra-lifetime-endless",
+                    "Hydra's access tokens expire",
+                    f"{address} asks for access tokens that never expire.",
+                    "Write a duration.",
+                    address=str(address),
+                    path=(*place, "tokens", "access_lifetime"),
+                )
+            )
+        return found
+
+    def _cut_off_findings(self, address: Address, value: Revocation, wanted: Wanted) -> Sequence[Diagnostic]:
+        if value.tokens is None or value.owner is not None:
+            return ()
+        desired = wanted.objects.get(Address(Kind.CLIENT, value.client, self.name))
+        with self._lock:
+            raw = self._known.get(value.client)
+        if raw is None or LiveClient(raw).revoked_at(address.name) is not None:
+            return ()
+        grants = desired.grants if isinstance(desired, Client) and desired.grants is not None else live_grants(raw)
+        if Grant.REFRESH_TOKEN not in grants:
+            return ()
+        return [
+            Diagnostic(
+                "hydra-refresh-tokens-stay",
+                "Refresh tokens would stay valid",
+                f"'{self.name}' deletes the access tokens of '{value.client}'; its refresh tokens would give new ones.",
+                "Take refresh_token from the client's grants, which ends them too, or name the owner of the tokens.",
+                address=str(address),
+            )
+        ]
+
+
+def _named_clients(wanted: Wanted) -> frozenset[str]:
+    """The clients that the manifest mentions, including former names."""
+    named = (*wanted.objects, *wanted.absent, *wanted.external)
+    about = {address.client for address in named if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
+    cut_off = {value.client for value in wanted.objects.values() if isinstance(value, Revocation)}
+    return frozenset(about | cut_off | set(wanted.moved.values()))
+
+
+def _option_names(change: Change) -> frozenset[str]:
+    prefix = "options.hydra."
+    paths = (field.path.removeprefix(prefix) for field in change.fields if field.path.startswith(prefix))
+    return frozenset(path.partition(".")[0].partition("[")[0] for path in paths)
+
+
+def _add(path: str, value: Any) -> Operation:
+    return {"op": "add", "path": path, "value": value}
+
+
+def _operations(raw: Json, body: Json) -> Sequence[Operation]:
+    """The JSON Patch (RFC 6902) from one state of a client to another, without lifetimes; of the metadata only what changes."""
+    found: list[Operation] = []
+    for key, value in body.items():
+        if key in (*LIFESPANS, *OTHER_LIFESPANS, "metadata") or value == raw.get(key):
+            continue
+        found.append({"op": "replace", "path": f"/{key}", "value": value})
+    before = raw.get("metadata") or {}
+    changed = {key: value for key, value in (body.get("metadata") or {}).items() if value != before.get(key)}
+    found += [_add(f"/metadata/{key.replace('~', '~0').replace('/', '~1')}", value) for key, value in changed.items()]
+    return found

@@ -1,0 +1,31 @@
+"""This driver's findings, in general terms."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from oauthdeploy.model.explanation import Notice
+
+NOTICES: Final[tuple[Notice, ...]] = (
+    (
+        "hydra-grants-empty",
+        "error",
+        "Hydra gives a client without grants the authorization code grant",
+        "An empty list of grant types means authorization_code to Hydra, so a client that only receives tokens cannot be stored.",
+        "List the grants of the client, or keep it from this server with on.",
+    ),
+    (
+        "hydra-lifetime-endless",
+        "error",
+        "Hydra's access tokens expire",
+        "Hydra has no unlimited lifetime.",
+        "Write a duration.",
+    ),
+    (
+        "hydra-refresh-tokens-stay",
+        "error",
+        "Refresh tokens would stay valid",
+        "The admin API deletes the access tokens of a client, and refresh tokens only for one owner.",
+        "Take refresh_token from the client's grants, name the owner, or delete the client.",
+    ),
+)

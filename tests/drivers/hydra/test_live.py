@@ -1,0 +1,241 @@
+"""The driver against a real Hydra, alone and beside Open Policy Agent and Keycloak, by the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oauthdeploy.drivers.hydra.mapping import OWNER, REVISION
+from tests.contract.hydra import UNMANAGED
+from tests.live.conftest import Result, run_command
+from tests.servers.hydra import Hydra
+from tests.servers.keycloak import Realm
+from tests.servers.opa import Opa
+
+pytestmark = pytest.mark.live
+
+SECRET = "a-secret-of-batch-9e"
+MACHINE = {"type": "confidential", "grants": ["client_credentials"], "secret": {"value": "${env:BATCH_SECRET}"}}
+USER = {
+    "type": "public",
+    "grants": ["authorization_code", "refresh_token"],
+    "redirect_uris": ["https://a.example.com/cb"],
+}
+LIFESPAN = "client_credentials_grant_access_token_lifespan"
+
+
+class Folder:
+    """A manifest for a Hydra named `login`, and the command line in its folder."""
+
+    def __init__(self, folder: Path, hydra: Hydra) -> None:
+        self.folder = folder
+        self.login = {
+            "role": "authorization",
+            "driver": "hydra",
+            "url": hydra.url,
+            "options": {"public_url": hydra.public_url},
+        }
+
+    def write(self, servers: Mapping[str, Any] | None = None, **sections: Any) -> None:
+        text = {"version": 1, "name": "shop", "servers": {"login": self.login, **(servers or {})}, **sections}
+        (self.folder / "oauthdeploy.yaml").write_text(json.dumps(text))
+
+    def run(self, *arguments: str) -> Result:
+        return run_command(self.folder, *arguments, env={"BATCH_SECRET": SECRET})
+
+    def apply(self, **allow: bool) -> Result:
+        words = [word for rule in allow for word in ("--allow", rule.replace("_", "-"))]
+        ran = self.run("apply", "--yes", *words)
+        assert ran.code == 0, ran.out + ran.err
+        again = self.run("plan")
+        assert again.code == 0, again.out + again.err
+        return ran
+
+
+@pytest.fixture
+def shop(tmp_path: Path, hydra: Hydra) -> Folder:
+    return Folder(tmp_path, hydra)
+
+
+def test_a_client_with_its_scopes_is_one_request_and_so_is_a_change_of_both(shop: Folder, hydra: Hydra) -> None:
+    """The scope of a client is a part of it, and what the manifest does not manage stays as it was."""
+    scopes: dict[str, Any] = {name: {} for name in ("orders.read", "orders.write")}
+    lists = [{"client": "batch", "scopes": ["orders.read"]}]
+    shop.write(scopes=scopes, clients={"batch": MACHINE}, associations=lists)
+    planned = json.loads(shop.run("plan", "-o", "json").out)
+    assert [server["writes"] for server in planned["servers"]] == [1]
+    shop.apply()
+    assert hydra.client("batch")["scope"] == "orders.read"
+    assert hydra.token("batch", SECRET, scope="orders.read").status_code == 200
+    assert hydra.call("PATCH", "/admin/clients/batch", UNMANAGED).status_code == 200
+    before = hydra.client("batch")
+    changed = {**MACHINE, "name": "Batch", "tokens": {"access_lifetime": "20m"}}
+    lists = [{"client": "batch", "scopes": ["orders.write"]}]
+    shop.write(scopes=scopes, clients={"batch": changed}, associations=lists)
+    shop.apply()
+    after = hydra.client("batch")
+    assert (after["client_name"], after["scope"], after[LIFESPAN]) == ("Batch", "orders.write", "20m0s")
+    touched = {"client_name", "scope", "updated_at", *(key for key in after if key.endswith("access_token_lifespan"))}
+    assert {key: value for key, value in after.items() if key not in touched} == {
+        key: value for key, value in before.items() if key not in touched
+    }
+
+
+def test_a_client_that_may_request_no_scope_gets_none(shop: Folder, hydra: Hydra) -> None:
+    """An empty scope would give it the server's default scopes."""
+    shop.write(scopes={"orders.read": {}}, clients={"batch": MACHINE}, associations=[{"client": "batch", "scopes": []}])
+    shop.apply()
+    assert hydra.client("batch")["scope"].split() == []
+    assert hydra.token("batch", SECRET, scope="openid").status_code == 400
+
+
+def test_a_secret_of_the_server_is_delivered_and_replaced_by_its_revision(shop: Folder, hydra: Hydra) -> None:
+    """What is delivered works, before and after; the old one no longer does."""
+    found = []
+    for revision in (0, 1):
+        secret = {"generate": True, "revision": revision, "deliver_to": {"file": "out/batch.json", "format": "json"}}
+        shop.write(clients={"batch": {**MACHINE, "secret": secret}})
+        shop.apply()
+        found.append(json.loads((shop.folder / "out" / "batch.json").read_text())["client_secret"])
+        assert hydra.token("batch", found[-1]).status_code == 200
+        assert hydra.client("batch")["metadata"] == {OWNER: "shop", REVISION: revision}
+    assert found[0] != found[1]
+    assert hydra.token("batch", found[0]).status_code == 401
+
+
+def test_a_cut_off_that_leaves_refresh_tokens_is_refused(shop: Folder, hydra: Hydra) -> None:
+    """Hydra deletes access tokens; a client that gives up the grant cannot use its refresh tokens."""
+    cuts = [{"id": "INC-1", "client": "app", "reason": "a key was found", "tokens": "all"}]
+    shop.write(clients={"app": USER})
+    shop.apply()
+    shop.write(clients={"app": USER}, revocations=cuts)
+    refused = shop.run("apply", "--yes")
+    assert refused.code == 5, refused.out + refused.err
+    assert "hydra-refresh-tokens-stay" in refused.out + refused.err
+    assert "oauthdeploy.revoked.INC-1" not in hydra.client("app")["metadata"]
+    shop.write(clients={"app": {**USER, "grants": ["authorization_code"]}}, revocations=cuts)
+    shop.apply()
+    assert hydra.client("app")["metadata"]["oauthdeploy.revoked.INC-1"] > 1_700_000_000
+
+
+def test_a_cut_off_of_one_owner_ends_refresh_tokens_too(shop: Folder, hydra: Hydra) -> None:
+    """Those of the other owners stay; a cut-off of access tokens alone would leave the refresh token."""
+    client = {**USER, "type": "confidential", "secret": {"value": "${env:BATCH_SECRET}"}}
+    parts: dict[str, Any] = {"scopes": {"offline": {}}, "associations": [{"client": "app", "scopes": ["offline"]}]}
+    shop.write(clients={"app": client}, **parts)
+    shop.apply()
+    alice, bob = (hydra.sign_in("app", SECRET, owner, "offline") for owner in ("alice", "bob"))
+    cut = {"id": "INC-1", "client": "app", "reason": "a phone was lost", "tokens": "all", "owner": "alice"}
+    shop.write(clients={"app": client}, revocations=[cut], **parts)
+    shop.apply()
+    assert [hydra.is_active(one["access_token"]) for one in (alice, bob)] == [False, True]
+    form = {"grant_type": "refresh_token"}
+    refreshed = [hydra.token("app", SECRET, **form, refresh_token=one["refresh_token"]) for one in (alice, bob)]
+    assert [answer.status_code for answer in refreshed] == [400, 200]
+    assert hydra.call("DELETE", "/admin/oauth2/tokens?client_id=app").status_code == 204
+    again = refreshed[1].json()["refresh_token"]
+    assert hydra.token("app", SECRET, **form, refresh_token=again).status_code == 200, (
+        "refresh tokens end with access tokens"
+    )
+
+
+def test_a_cut_off_ends_tokens_on_both_sides_at_one_moment(shop: Folder, hydra: Hydra, opa: Opa) -> None:
+    """Hydra deletes what it issued, and Open Policy Agent refuses signed tokens from before that moment."""
+    orders = {"role": "resource", "driver": "opa", "url": opa.url, "authorization_server": "login"}
+    servers = {"orders": {**orders, "options": {"path": "oauth/orders"}}}
+    parts: dict[str, Any] = {
+        "scopes": {"orders.read": {"description": "Read orders", "resources": ["GET /orders"]}},
+        "clients": {"batch": MACHINE},
+        "associations": [{"client": "batch", "scopes": ["orders.read"]}],
+    }
+    shop.write(servers, **parts)
+    shop.apply()
+    document = opa.data("oauth/orders")
+    assert document["trust"]["issuer"] == hydra.public_url
+    assert document["associations"] == {"batch": {"orders.read": True}}
+    token = hydra.token("batch", SECRET, scope="orders.read").json()["access_token"]
+    assert token.count(".") == 2, "it is no JWT"
+    cut = {"id": "INC-1", "client": "batch", "reason": "a key was found", "tokens": "all", "block": ["resource"]}
+    shop.write(servers, **parts, revocations=[cut])
+    shop.apply()
+    assert not hydra.is_active(token)
+    moment = hydra.client("batch")["metadata"]["oauthdeploy.revoked.INC-1"]
+    assert opa.data("oauth/orders")["issued_before"]["batch"]["INC-1"]["before"] == moment
+    assert opa.data("oauth/orders")["blocked"].keys() == {"batch"}
+
+
+def test_a_scope_without_fields_of_its_own_is_told_before_anything_is_sent(shop: Folder) -> None:
+    """Its description is held by no server here; beside a server that holds it, nothing is lost."""
+    shop.write(scopes={"orders.read": {"description": "Read orders"}})
+    ran = shop.run("validate")
+    assert ran.code == 3, ran.out + ran.err
+    assert "not-supported" in ran.out + ran.err
+    assert "a scope is a word" in " ".join((ran.out + ran.err).split())
+
+
+def test_settings_and_blocks_are_refused_by_name(shop: Folder) -> None:
+    """Hydra has neither: the reason is in the finding."""
+    block = [{"id": "B", "client": "batch", "reason": "x", "block": ["authorization"]}]
+    shop.write(settings={"access_token_lifetime": "20m"}, clients={"batch": MACHINE}, revocations=block)
+    ran = shop.run("validate")
+    words = " ".join((ran.out + ran.err).split())
+    assert ran.code == 3, words
+    assert "settings are in Hydra's own configuration" in words
+    assert "a client cannot be disabled" in words
+
+
+def test_the_public_address_is_not_taken_for_the_admin_api(shop: Folder, hydra: Hydra) -> None:
+    """The message says which port to write."""
+    shop.login["url"] = hydra.public_url
+    shop.write(clients={"batch": MACHINE})
+    ran = shop.run("plan")
+    assert ran.code not in (0, 2), ran.out
+    assert "4445" in ran.out + ran.err
+
+
+def test_clients_move_from_keycloak_and_back_with_every_loss_named(tmp_path: Path, hydra: Hydra, realm: Realm) -> None:
+    """Twenty clients of every shape: those that both hold come back equal, and each field that is lost is in the report."""
+    keycloak = {
+        "role": "authorization",
+        "driver": "keycloak",
+        "url": realm.server.url,
+        "credentials": {"username": realm.server.username, "password": "${env:KEYCLOAK_PASSWORD}"},
+        "options": {"realm": realm.name},
+    }
+    shop = Folder(tmp_path, hydra)
+    shapes: list[dict[str, Any]] = [
+        {"publicClient": True, "standardFlowEnabled": True, "redirectUris": ["https://a.example.com/cb"]},
+        {"serviceAccountsEnabled": True, "standardFlowEnabled": False, "secret": "s-e-c-r-e-t-9"},
+        {"standardFlowEnabled": True, "redirectUris": ["https://b.example.com/cb"], "name": "Shop", "description": "D"},
+        {"implicitFlowEnabled": True, "standardFlowEnabled": False, "redirectUris": ["https://c.example.com/"]},
+        {"serviceAccountsEnabled": True, "standardFlowEnabled": False, "enabled": False},
+    ]
+    realm.add("/client-scopes", {"name": "orders.read", "protocol": "openid-connect"})
+    for number in range(20):
+        body = {"clientId": f"client-{number}", "optionalClientScopes": ["orders.read"], **shapes[number % len(shapes)]}
+        realm.add("/clients", body)
+    text = {"version": 1, "name": "move", "servers": {"old": keycloak, "login": shop.login}}
+    (tmp_path / "oauthdeploy.yaml").write_text(json.dumps(text))
+    names = [f"CLIENT_{number}_SECRET" for number in range(20)]
+    environment = {"KEYCLOAK_PASSWORD": realm.server.password, **dict.fromkeys(names, "a-secret-of-nine")}
+
+    def run(*arguments: str) -> Result:
+        return run_command(tmp_path, *arguments, env=environment)
+
+    exported = run("export", "--from", "old", "--to", "login", "--write")
+    assert exported.code == 0, exported.out + exported.err
+    told = " ".join((exported.out + exported.err).split())
+    for lost in ("description", "enabled"):
+        assert lost in told, told
+    applied = run("apply", "--yes", "--target", "*@login", "--allow", "too-many-updates")
+    assert applied.code == 0, applied.out + applied.err
+    moved = {client["client_id"]: client for client in hydra.get("/admin/clients?page_size=1000")}
+    assert len([name for name in moved if name.startswith("client-")]) == 20
+    assert moved["client-1"]["grant_types"] == ["client_credentials"]
+    assert moved["client-0"]["redirect_uris"] == ["https://a.example.com/cb"]
+    assert moved["client-0"]["token_endpoint_auth_method"] == "none"
+    assert "orders.read" in moved["client-2"]["scope"].split()
