@@ -216,6 +216,11 @@ class Prover(Protocol):
         Raises ServerError, and UnexpectedAnswer if the response is not about an inactive token.
         """
 
+    def has_keys(self, trust: Trust) -> None:
+        """Check that the authorization server of a trust by signature publishes keys (RFC 7517) and, if it publishes metadata
+        (RFC 8414), names the issuer of the trust. Raises ServerError, and UnexpectedAnswer if it does not.
+        """
+
     def is_taken(self, url: str, token: Secret) -> bool:
         """Whether a protected resource accepts the token (RFC 6750): False for 401 and 403. Raises ServerError for other
         errors.

@@ -1,4 +1,6 @@
-"""Tries a token that should be invalid: by introspection (RFC 7662), and by a request to a protected resource (RFC 6750)."""
+"""Tries a token that should be invalid, by introspection (RFC 7662) and by a request to a protected resource (RFC 6750), and
+what a resource server needs of an authorization server.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from urllib.parse import urlsplit
 
 from requests.auth import AuthBase
 
-from oauthdeploy.core.errors import Forbidden, ServerError, Unauthorized, UnexpectedAnswer
+from oauthdeploy.core.errors import Forbidden, NotFound, ServerError, Unauthorized, UnexpectedAnswer
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.http import BasicAuth, BearerAuth, open_client
 from oauthdeploy.drivers.json_wire import FORM
@@ -54,6 +56,33 @@ class HttpProver:
         if active:
             raise _not_about_tokens(server, _split(trust.endpoint)[1], None)
         return True
+
+    def has_keys(self, trust: Trust) -> None:
+        """See `Prover`."""
+        server = trust.authorization_server
+        if trust.jwks_uri:
+            found = self._published(server, trust.jwks_uri)
+            if not (isinstance(found, Mapping) and isinstance(found.get("keys"), list) and found["keys"]):
+                raise _not_ready(server, trust.jwks_uri, f"The key set of '{server}' has no keys")
+        if trust.issuer and urlsplit(trust.issuer).scheme in ("http", "https"):
+            # RFC 8414 does not oblige a server to publish metadata.
+            address = f"{trust.issuer.rstrip('/')}/.well-known/openid-configuration"
+            try:
+                told = self._published(server, address)
+            except NotFound:
+                return
+            issuer = told.get("issuer") if isinstance(told, Mapping) else None
+            if issuer != trust.issuer:
+                raise _not_ready(server, address, f"The metadata of '{server}' names another issuer than the manifest")
+
+    def _published(self, server: str, address: str) -> object:
+        base, path = _split(address)
+        entry = self._servers[server].model_copy(update={"url": base})
+        client = open_client(server, entry, None, read_only=True, base=self._base)
+        try:
+            return client.get(path).body
+        finally:
+            client.close()
 
     def _introspected(self, server: str, entry: Server, endpoint: str, auth: AuthBase, token: Secret) -> bool:
         """What an introspection endpoint says about a token. Raises ServerError."""
@@ -108,6 +137,11 @@ def _not_about_tokens(server: str, path: str, status: int | None) -> UnexpectedA
         status=status,
         fix="Check introspection.endpoint: its answer must follow RFC 7662.",
     )
+
+
+def _not_ready(server: str, address: str, summary: str) -> UnexpectedAnswer:
+    fix = "Check issuer and jwks_uri of the authorization server in the manifest."
+    return UnexpectedAnswer(summary, server=server, method="GET", path=_split(address)[1], fix=fix)
 
 
 def _split(url: str) -> tuple[str, str]:

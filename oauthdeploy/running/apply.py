@@ -29,7 +29,7 @@ from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import AssignedAs, Association
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.changes import Action, Change, Stage
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
 from oauthdeploy.planning.pending_revocations import to_align
 from oauthdeploy.planning.plan import Plan
@@ -47,6 +47,7 @@ from oauthdeploy.running.scheduler import Batch, Schedule, Skip
 from oauthdeploy.running.secret_handover import SecretHandover, deliver_target, may_make_secret
 from oauthdeploy.running.secret_sinks import LocalSinks, Sinks
 from oauthdeploy.running.signals import deferred
+from oauthdeploy.running.trust_proof import not_ready
 from oauthdeploy.running.verify import look_again, settle
 
 
@@ -107,7 +108,7 @@ def apply_plan(
             events,
             stop,
             now,
-            fresh,
+            lambda change: fresh(change) or _not_ready(change, prover),
             lambda some: settle(some, drivers, desired, facts),
             scopes_lost_by(plan.changes, live),
             {change.address: change for change in plan.changes if change.interim},
@@ -283,6 +284,11 @@ def _joined(change: Change, first: ChangeResult, second: ChangeResult) -> Change
 
 def _skipped(change: Change, because: Diagnostic) -> ChangeResult:
     return ChangeResult(Outcome(change, Status.SKIPPED, because))
+
+
+def _not_ready(change: Change, prover: Prover | None) -> Diagnostic | None:
+    """Why the authorization server that a resource server is to switch to does not answer as it needs."""
+    return not_ready(change, prover) if prover is not None and change.stage is Stage.SWITCH_TRUST else None
 
 
 def _read_before_writing(

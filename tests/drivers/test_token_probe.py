@@ -10,6 +10,7 @@ import responses
 from oauthdeploy.core.errors import ServerError, UnexpectedAnswer
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.token_probe import HttpProver
+from oauthdeploy.model.objects import Trust
 from oauthdeploy.model.servers import Introspection, Limits, Role, Server
 
 TOKEN = Secret("leaked-token-canary", "env:LEAKED_TOKEN")
@@ -94,3 +95,33 @@ def test_an_address_without_an_entry_is_called_too() -> None:
     with responses.RequestsMock() as stub:
         stub.get("https://api.example.com/v1", status=401)
         assert prover().is_taken("https://api.example.com/v1", TOKEN) is False
+
+
+ISSUER = "https://login.example.com/realms/shop"
+JWT = Trust(authorization_server="login", via="jwt", issuer=ISSUER, jwks_uri=f"{ISSUER}/certs")
+METADATA = f"{ISSUER}/.well-known/openid-configuration"
+
+
+@pytest.mark.parametrize(
+    ("keys", "metadata", "ready"),
+    [
+        ({"keys": [{"kid": "1"}]}, {"issuer": ISSUER}, True),
+        ({"keys": [{"kid": "1"}]}, None, True),
+        ({"keys": []}, {"issuer": ISSUER}, False),
+        ({}, {"issuer": ISSUER}, False),
+        ({"keys": [{"kid": "1"}]}, {"issuer": "https://other.example.com"}, False),
+        (None, {"issuer": ISSUER}, False),
+    ],
+)
+def test_an_issuer_is_ready_with_keys_and_with_its_own_name(
+    keys: dict[str, object] | None, metadata: dict[str, str] | None, ready: bool
+) -> None:
+    """What a resource server needs that verifies signatures; metadata may be missing (RFC 8414)."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as stub:
+        for address, body in ((f"{ISSUER}/certs", keys), (METADATA, metadata)):
+            stub.get(address, json={} if body is None else body, status=404 if body is None else 200)
+        if ready:
+            prover().has_keys(JWT)
+        else:
+            with pytest.raises(ServerError):
+                prover().has_keys(JWT)
