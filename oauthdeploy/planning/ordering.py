@@ -30,7 +30,8 @@
 - A change that widens anything belongs to the widening half, even if it also narrows something. Only pure narrowing waits.
   Settings and trust always go first: tighter settings must be in force before new clients exist.
 - A resource server switches to another authorization server when the new one has everything, and before anything is removed
-  from the old one. If a change on the new one fails, the resource server stays with the old one.
+  from the old one. Just before the switch, the new one is tried: its key set and metadata, or an introspection. If it does not
+  answer as it must, or a change on it fails, the resource server stays with the old one.
 - On a server of both roles, trust, scopes and clients belong to the stages of resource servers, settings and associations to
   those of authorization servers. Its associations make it grant, so they wait for its peers. If two such servers trust each
   other, associations are deleted by name before their client, so that the two servers never wait for each other.
