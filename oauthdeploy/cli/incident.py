@@ -88,6 +88,7 @@ def carry_out(
         return
     may_ask = source.can_ask(no_input=incident.no_input)
     question = Question(output, Reach(allow=incident.allow), yes=incident.yes, may_ask=may_ask, command=order.command)
+    options = replace(options, asks=question.asks)
     with interruptible(output) as (listener, stop):
         done = revocation.revoke(request, order, options, confirm=question.confirm, on_event=listener, stop=stop)
     if done is None:

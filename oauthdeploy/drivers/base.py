@@ -44,7 +44,7 @@ from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Object, Trust
 from oauthdeploy.model.servers import Server
-from oauthdeploy.model.state import DesiredState, LiveObject, LiveToken, ServerState
+from oauthdeploy.model.state import DesiredState, LiveObject, LiveToken, ServerState, TokenCount
 from oauthdeploy.planning.changes import Change, Lockout
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ class Wanted:
     comparisons: the last fields of `LiveObject`. `listed` are the clients whose list of scopes the manifest writes. They
     keep no other scope that it names, so a driver creates them without those that their server would add. `cut_at`
     are the times, in seconds since 1970, at which a `tokens: all` was carried out according to journals: it does not include
-    tokens issued at that time or later.
+    tokens issued at that time or later. `urgent`: a cut-off waits for the answer, and nobody looks at it first, so a driver reads
+    only what decides whether there is something to do (`TokenCount.counted`); it tells the rest afterwards (`Applied.found`).
     """
 
     objects: Mapping[Address, Object]
@@ -144,6 +145,7 @@ class Wanted:
     whole: bool = False
     listed: frozenset[str] = frozenset()
     cut_at: Mapping[Address, float] = field(default_factory=lambda: MappingProxyType({}))
+    urgent: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,8 @@ class Applied:
 
     `looked` is False if the response did not contain the object and the driver did not read it: `value` is then None, and the
     verification that ends the apply reads it. The driver then reports `lost` in `ServerState.lost`. `secret_made`: the server
-    generated a secret that was not read, because it is delivered nowhere.
+    generated a secret that was not read, because it is delivered nowhere. `found` are the tokens that a cut-off ended, if they
+    were counted only then.
     """
 
     address: Address
@@ -188,6 +191,7 @@ class Applied:
     cut_at: float | None = None
     looked: bool = True
     secret_made: bool = False
+    found: TokenCount | None = None
 
 
 Deliver = Callable[[Secret | None, str], None]
@@ -261,6 +265,14 @@ class Driver(ABC):
 
         Raises Unreachable and Unauthorized; nothing can be planned then.
         """
+
+    def check_and_read(self, wanted: Wanted) -> tuple[ServerReport, ServerState]:
+        """`check` and `read`. A driver whose `read` does not build on `check` sends the requests of both at once.
+
+        Default: one after the other. Raises what they raise.
+        """
+        report = self.check()
+        return report, self.read(wanted)
 
     @abstractmethod
     def apply(self, changes: Sequence[Change]) -> Sequence[Applied]:

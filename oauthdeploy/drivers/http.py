@@ -99,6 +99,10 @@ class RenewingAuth(AuthBase, ABC):
         """What the sign-in says about the account, such as the roles in an access token. Default: nothing."""
         return {}
 
+    def time_reached(self) -> int | None:
+        """A time that the server's clock has reached by now, in seconds since 1970. Default: unknown."""
+        return None
+
 
 class _Again(Exception):
     """An attempt that may be retried, with the error to raise if it is not."""
@@ -166,6 +170,10 @@ class AdminClient:
     def claims(self) -> Mapping[str, Any]:
         """What the sign-in of the last request says about the account; empty if it says nothing."""
         return self._auth.claims() if isinstance(self._auth, RenewingAuth) else {}
+
+    def time_reached(self) -> int | None:
+        """A time that the clock of the server has reached by now, in seconds since 1970; None if the sign-in does not tell it."""
+        return self._auth.time_reached() if isinstance(self._auth, RenewingAuth) else None
 
     def guard(self, secret: Secret) -> None:
         """Never show text of this server that contains `secret`, such as one that it generated."""

@@ -50,6 +50,7 @@ class TokenAuth(RenewingAuth):
         self._lock = threading.Lock()
         self._token: Secret | None = None
         self._renew_at = 0.0
+        self._arrived = 0.0
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Sign the request. Raises ServerError if no token can be obtained."""
@@ -73,6 +74,13 @@ class TokenAuth(RenewingAuth):
             return {}
         return body if isinstance(body, Mapping) else {}
 
+    def time_reached(self) -> int | None:
+        """When the current token was issued (RFC 9068 section 2.2, `iat`), and the time since it arrived."""
+        issued = self.claims().get("iat")
+        with self._lock:
+            passed = self._clock() - self._arrived
+        return int(issued + passed) if isinstance(issued, int) and not isinstance(issued, bool) else None
+
     def renew(self, refused: PreparedRequest) -> bool:
         """Fetch a new token, unless another thread has done so since `refused` was signed."""
         with self._lock:
@@ -93,7 +101,7 @@ class TokenAuth(RenewingAuth):
         started = self._clock()
         # In its own context: the request must not be counted for whoever happens to need the token first.
         token, seconds = Context().run(self._ask)
-        self._token = token
+        self._token, self._arrived = token, self._clock()
         self._renew_at = float("inf") if seconds is None else started + seconds - min(EARLY_SECONDS, seconds / 5)
         return token
 

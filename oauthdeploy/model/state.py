@@ -81,7 +81,8 @@ class DesiredState:
     are. `external` are objects of other manifests that associations refer to: they must exist, and are not changed. `words` are
     the scopes that associations may name on each server that keeps only their names (`DriverFacts.scopes_are_words`). `whole` is
     false for a state that is only part of what a manifest wants, such as that of a rollback. `cut_at` are the times of cut-offs
-    that journals record (`LiveObject.cut_at`), for servers that keep none.
+    that journals record (`LiveObject.cut_at`), for servers that keep none. `by_key`: nothing but the `objects` is looked at, so
+    drivers may read these by their keys. `urgent`: they are cut-offs that nobody reviews first (`Wanted.urgent`).
     """
 
     name: str
@@ -100,6 +101,8 @@ class DesiredState:
     words: Mapping[str, frozenset[str]] = field(default_factory=_frozen_map)
     whole: bool = True
     cut_at: Mapping[Address, float] = field(default_factory=_frozen_map)
+    by_key: bool = False
+    urgent: bool = False
 
     def on(self, server: str) -> Mapping[Address, Object]:
         """The objects that belong on `server`."""
@@ -125,13 +128,14 @@ class Ownership(StrEnum):
 @dataclass(frozen=True)
 class TokenCount:
     """Live tokens that match a selection; `until` is when the last of them expires, None if one never does or if there are
-    none.
+    none. `counted` is false if only whether there is anything to end was found out, because a cut-off did not wait for more.
     """
 
     active: int
     total: int
     until: datetime | None = None
     endless: bool = False
+    counted: bool = True
 
 
 class _Untold:

@@ -141,9 +141,11 @@ def _object_findings(sides: ServerPair) -> Iterator[Diagnostic]:
             )
         if unread:
             continue
-        yield from _first_few(
-            _one_sided(sides, kind), f"{kind}s that only one of {sides.resource} and {sides.trusted} has"
-        )
+        # What was read by key, such as the client of a cut-off, can be compared; nothing can be missed on the other side.
+        if not sides.desired.by_key:
+            yield from _first_few(
+                _one_sided(sides, kind), f"{kind}s that only one of {sides.resource} and {sides.trusted} has"
+            )
         if kind is Kind.CLIENT:
             yield from _first_few(
                 _client_differences(sides), f"clients that differ between {sides.resource} and {sides.trusted}"
@@ -151,10 +153,11 @@ def _object_findings(sides: ServerPair) -> Iterator[Diagnostic]:
 
 
 def _comparable(sides: ServerPair) -> Iterator[Kind]:
-    """The kinds that both servers support and that were read from both."""
+    """The kinds that both servers support and that were read from both, completely or as far as the state names them."""
     for kind, capability in _HELD:
         both = (sides.resource, sides.trusted)
-        if all(sides.can_hold(server, capability) and sides.listed(server, kind) for server in both):
+        able = all(sides.can_hold(server, capability) for server in both)
+        if able and (sides.desired.by_key or all(sides.listed(server, kind) for server in both)):
             yield kind
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.model.state import TokenCount
 from oauthdeploy.planning.changes import Action, Change
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Status(StrEnum):
 @dataclass(frozen=True)
 class Outcome:
     """How one change ended. `because` says why it failed or was skipped; `requests` is their number and `seconds` the
-    duration.
+    duration. `found` are the tokens that a cut-off ended, if they were counted only then.
     """
 
     change: Change
@@ -40,6 +41,7 @@ class Outcome:
     identity: str = ""
     requests: int = 0
     seconds: float = 0.0
+    found: TokenCount | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dataclasses import replace
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.model.capabilities import Capability, supports
+from oauthdeploy.model.fields import KNOWN_AFTER_APPLY
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveObject
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
@@ -52,7 +53,7 @@ def _cut_off(
 ) -> Iterator[DiffItem]:
     fields: list[FieldChange] = []
     if cuts_tokens(revocation, view.role) and live.tokens is not None and live.tokens.active > 0:
-        fields.append(FieldChange(TOKENS, live.tokens.active, 0))
+        fields.append(FieldChange(TOKENS, live.tokens.active if live.tokens.counted else KNOWN_AFTER_APPLY, 0))
     issued = _at_issuer(view, address, revocation)
     if revocation.tokens is not None and (live.refused is False or (live.refused and _is_apart(live, issued))):
         fields.append(FieldChange(REFUSED, False, True))

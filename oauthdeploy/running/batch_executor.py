@@ -214,7 +214,7 @@ class BatchExecutor:
         if because is None and answer.lost:
             because = apply_findings.fields_lost(change, answer.lost)
         status = Status.DONE if because is None else Status.FAILED
-        outcome = Outcome(change, status, because, note, answer.identity, answer.requests)
+        outcome = Outcome(change, status, because, note, answer.identity, answer.requests, found=answer.found)
         if because is not None:
             return ChangeResult(outcome, delivered=made.place, live=answer.value, gap=made.gap)
         kept = tuple(unkept(change, answer))

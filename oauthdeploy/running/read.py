@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from oauthdeploy.planning.unread import needed_kinds, pruned_kinds
 
 T = TypeVar("T")
 
-_MOST_AT_ONCE = 32
+_MOST_AT_ONCE = 100
 """The number of servers read at the same time, each in its own thread."""
 
 
@@ -39,10 +39,10 @@ def read_live(drivers: Mapping[str, Driver], desired: DesiredState, *, everythin
     Without `everything` a driver may read by key, unless pruning has to see all. Also reads the accounts that both sides must
     have. Raises what `check_all` raises.
     """
-    return read_wanted(drivers, {name: _to_compare(desired, name, everything) for name in drivers})
+    return read_wanted(drivers, {name: _to_compare(desired, name, everything=everything) for name in drivers})
 
 
-def _to_compare(desired: DesiredState, server: str, everything: bool) -> Wanted:
+def _to_compare(desired: DesiredState, server: str, *, everything: bool) -> Wanted:
     """What to read from a server for the plan and for the check of both sides."""
     wanted = wanted_of(desired, server, everything=everything)
     entry = desired.servers[server]
@@ -63,20 +63,51 @@ def read_wanted(drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]) -> 
 
     Raises what `check_all` raises.
     """
-    needed = {
-        name: driver
-        for name, driver in drivers.items()
-        if name in wanted and (wanted[name].kinds or wanted[name].accounts)
-    }
+    needed = {name: driver for name, driver in drivers.items() if name in wanted and _asks(wanted[name])}
+    return _live(drivers, wanted, _ask_all(needed, lambda driver: driver.read(wanted[driver.name])))
+
+
+def _asks(wanted: Wanted) -> bool:
+    return bool(wanted.kinds or wanted.accounts)
+
+
+def _live(servers: Iterable[str], wanted: Mapping[str, Wanted], found: Mapping[str, ServerState]) -> LiveState:
+    """What was found, with the kinds that were read completely; a server that was not asked has nothing."""
     states = {
         name: replace(
             state, complete=wanted[name].kinds - state.hidden.keys() if wanted[name].everything else frozenset()
         )
-        for name, state in _ask_all(needed, lambda driver: driver.read(wanted[driver.name])).items()
+        for name, state in found.items()
     }
-    for name in drivers:
+    for name in servers:
         states.setdefault(name, ServerState(name, MappingProxyType({})))
     return LiveState(MappingProxyType({name: states[name] for name in sorted(states)}))
+
+
+def check_and_read(
+    drivers: Mapping[str, Driver], desired: DesiredState
+) -> tuple[Mapping[str, ServerReport], LiveState]:
+    """`check_all` and `read_live` in as few round trips as the servers allow. Raises what these raise."""
+    reports, live, failed = check_and_read_each(drivers, desired)
+    if failed:
+        raise_all(failed.values())
+    return reports, live
+
+
+def check_and_read_each(
+    drivers: Mapping[str, Driver], desired: DesiredState
+) -> tuple[Mapping[str, ServerReport], LiveState, Mapping[str, OAuthDeployError]]:
+    """The same, and the errors of the servers that failed, by name; the others are read all the same."""
+    wanted = {name: _to_compare(desired, name, everything=True) for name in drivers}
+
+    def ask(driver: Driver) -> tuple[ServerReport, ServerState | None]:
+        if not _asks(wanted[driver.name]):
+            return driver.check(), None
+        return driver.check_and_read(wanted[driver.name])
+
+    answers, failed = ask_each(drivers, ask)
+    states = {name: state for name, (_, state) in answers.items() if state is not None}
+    return {name: report for name, (report, _) in answers.items()}, _live(answers, wanted, states), failed
 
 
 def with_tokens(drivers: Mapping[str, Driver], live: LiveState, servers: Collection[str]) -> LiveState:
@@ -107,7 +138,7 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
     objects = desired.on(server)
     absent = frozenset(address for address in desired.absent if address.server == server)
     external = frozenset(address for address in desired.external if address.server == server)
-    everything = everything or bool(pruned_kinds(desired, server))
+    everything = (everything and not desired.by_key) or bool(pruned_kinds(desired, server))
     prunes = desired.policy.prune.associations is not Prune.NONE
     return Wanted(
         objects=objects,
@@ -116,6 +147,7 @@ def wanted_of(desired: DesiredState, server: str, *, everything: bool = True) ->
         absent=absent,
         moved=MappingProxyType({a: name for a, name in desired.moved.items() if a.server == server}),
         everything=everything,
+        urgent=desired.urgent,
         owner=desired.name,
         external=external,
         cut_at=MappingProxyType({a: moment for a, moment in desired.cut_at.items() if a.server == server}),

@@ -15,6 +15,7 @@ from oauthdeploy.core.errors import ServerError, ServersFailed
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.planning.outcome import ApplyReport
 from oauthdeploy.planning.revocation.request import declared_cut_offs, on_servers
+from oauthdeploy.workflow.connections import connected
 from oauthdeploy.workflow.execution import Confirm, Listener
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.revocation import by_server, cut_off_now, observe
@@ -57,8 +58,13 @@ def _without(
         down = by_server(error, chosen)
         if not {address.server for address in cut_offs.addresses} - down.keys():
             return None
-        observation = observe(manifest, cut_offs, options, down)
-        observation, report = cut_off_now(manifest, observation, options, confirm=confirm, on_event=on_event, stop=stop)
+        left = tuple(sorted({address.server for address in cut_offs.addresses} - down.keys()))
+        part = replace(manifest, desired=cut_offs.desired)
+        with connected(part, replace(options, servers=left), read_only=True) as drivers:
+            observation = observe(manifest, cut_offs, drivers, options, down)
+            observation, report = cut_off_now(
+                manifest, observation, drivers, options, confirm=confirm, on_event=on_event, stop=stop
+            )
     except (ServerError, ServersFailed):
         return None
     return None if report is None else replace(report, plan=observation.plan)

@@ -27,7 +27,7 @@ from oauthdeploy.planning.unread import selected
 from oauthdeploy.running.audit import recorded_cut_offs
 from oauthdeploy.running.journal import JOURNALS, unkept_in
 from oauthdeploy.running.journaled_renewals import journaled_renewals
-from oauthdeploy.running.read import check_all, read_live, wanted_of, with_tokens
+from oauthdeploy.running.read import check_and_read, wanted_of, with_tokens
 from oauthdeploy.workflow.connections import state_folder
 from oauthdeploy.workflow.locking import audit_file
 from oauthdeploy.workflow.options import RunOptions
@@ -45,10 +45,22 @@ def plan_now(
     `facts` are by driver name; None: those of the installed drivers. `unkept` are fields that earlier runs sent and a server did
     not store (`known_unkept`).
     """
-    desired = manifest.desired
     known = driver_facts() if facts is None else facts
-    reports = check_all(drivers)
-    live = read_live(drivers, desired)
+    reports, live = check_and_read(drivers, manifest.desired)
+    return plan_for(manifest, drivers, options, reports, live, known, unkept)
+
+
+def plan_for(
+    manifest: Manifest,
+    drivers: Mapping[str, Driver],
+    options: RunOptions,
+    reports: Mapping[str, ServerReport],
+    live: LiveState,
+    known: Mapping[str, DriverFacts],
+    unkept: Sequence[Unkept] = (),
+) -> tuple[Plan, LiveState, Mapping[str, ServerReport]]:
+    """The same from what was read; `known` are facts by driver name."""
+    desired = manifest.desired
     plan = _build(manifest, drivers, reports, live, known, unkept)
     if token_servers := asks_for_tokens(plan.changes, desired, live):
         live = with_tokens(drivers, live, token_servers)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from typing import Final
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import NotKnown, OAuthDeployError, ServerError, ServersFailed
+from oauthdeploy.drivers.base import Driver, ServerReport
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.state import LiveState
@@ -39,7 +41,7 @@ from oauthdeploy.planning.revocation.request import (
 )
 from oauthdeploy.running.apply import require_safety
 from oauthdeploy.running.lock import Holder, who_holds
-from oauthdeploy.running.read import raise_all
+from oauthdeploy.running.read import check_and_read_each, raise_all
 from oauthdeploy.running.revocation_proof import prove
 from oauthdeploy.workflow import execution
 from oauthdeploy.workflow.audit_trail import AuditTrail
@@ -47,7 +49,7 @@ from oauthdeploy.workflow.connections import connected, load, prover_of, state_f
 from oauthdeploy.workflow.execution import Confirm, Job, Listener
 from oauthdeploy.workflow.locking import audit_file
 from oauthdeploy.workflow.options import RunOptions
-from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.planner import plan_for
 from oauthdeploy.workflow.revocation_request import RevocationRequest
 from oauthdeploy.workflow.tokens import ClientNotThere
 
@@ -58,7 +60,7 @@ JOURNALS: Final = "revocations"
 @dataclass(frozen=True)
 class Observation:
     """A planned cut-off: what was read, and the plan. `down` are the servers that did not respond, each with its error;
-    `in_memory` are those that lose the cut-off when they restart.
+    `in_memory` are those that lose the cut-off when they restart. `read_at` is when reading began, by `time.monotonic`.
     """
 
     asked: CutOff
@@ -66,6 +68,7 @@ class Observation:
     live: LiveState
     down: Mapping[str, OAuthDeployError]
     in_memory: tuple[str, ...] = ()
+    read_at: float | None = None
 
     @property
     def found(self) -> bool:
@@ -97,7 +100,9 @@ def plan_revocation(
     """
     options = options or RunOptions()
     manifest = load(replace(request, who_only=True), options)
-    return _observe_first(manifest, order, options)
+    asked = _asked(manifest, order, options)
+    with _connected(manifest, asked, options) as drivers:
+        return _observe_first(manifest, order, asked, drivers, options)
 
 
 def revoke(
@@ -118,20 +123,28 @@ def revoke(
     options = options or RunOptions()
     manifest = load(replace(request, who_only=True), options)
     folder = state_folder(manifest, options)
-    observation = _observe_first(manifest, order, options)
-    requests = request_records(order.revocations)
-    details = {"who": order.who or None, "reason": order.reason or None, "ticket": order.ticket or None}
-    trail = AuditTrail.of(manifest, audit or audit_file(manifest, options), order.command, requests, **details)
-    if not observation.plan.is_empty and confirm is not None and not confirm(observation.plan):
-        return None
-    require_safety(observation.plan, options.allow)
-    trail.started()
-    watch = _Watch(on_event)
-    try:
-        observation, report = cut_off_now(manifest, observation, options, on_event=watch.hear, stop=stop, records=False)
-    except OAuthDeployError as error:
-        trail.failed(observation.asked, error, watch.seconds)
-        raise
+    asks = options.asks and confirm is not None
+    asked = _asked(manifest, order, options, urgent=not asks)
+    with _connected(manifest, asked, options) as drivers:
+        observation = _observe_first(manifest, order, asked, drivers, options)
+        requests = request_records(order.revocations)
+        details = {"who": order.who or None, "reason": order.reason or None, "ticket": order.ticket or None}
+        trail = AuditTrail.of(manifest, audit or audit_file(manifest, options), order.command, requests, **details)
+        if not observation.plan.is_empty and confirm is not None and not confirm(observation.plan):
+            return None
+        if asks:
+            # Somebody has thought about it, so what was read may have changed.
+            observation = replace(observation, read_at=None)
+        require_safety(observation.plan, options.allow)
+        trail.started()
+        watch = _Watch(on_event)
+        try:
+            observation, report = cut_off_now(
+                manifest, observation, drivers, options, on_event=watch.hear, stop=stop, records=False
+            )
+        except OAuthDeployError as error:
+            trail.failed(observation.asked, error, watch.seconds)
+            raise
     seen = _proved(manifest, observation) + (report.verification if report is not None else Diagnostics())
     servers = server_records(
         observation.asked,
@@ -152,20 +165,39 @@ def revoke(
 # -- reading and cutting off --------------------------------------------------------------------------------------------------
 
 
-def _observe_first(manifest: Manifest, order: RevocationRequest, options: RunOptions) -> Observation:
+def _asked(manifest: Manifest, order: RevocationRequest, options: RunOptions, *, urgent: bool = False) -> CutOff:
+    """What is requested of the servers that options choose; `urgent`: it is made without anybody's answer."""
     facts = driver_facts()
     request = cut_off(manifest.desired, order.revocations, facts)
-    reach = options.servers or tuple(
+    chosen = options.servers or tuple(
         name for name, server in request.desired.servers.items() if facts[server.driver].writable
     )
-    observation = observe(manifest, on_servers(request, reach), options, MappingProxyType({}))
+    request = on_servers(request, chosen)
+    return replace(request, desired=replace(request.desired, urgent=urgent))
+
+
+def _connected(
+    manifest: Manifest, request: CutOff, options: RunOptions
+) -> AbstractContextManager[Mapping[str, Driver]]:
+    """The drivers of the servers that are to cut off, with their short timeouts. They serve the reads, the cut-off and its
+    verification, so that nothing waits for a second sign-in.
+    """
+    servers = tuple(sorted({address.server for address in request.addresses}))
+    part = replace(manifest, desired=request.desired)
+    return connected(part, replace(options, servers=servers), read_only=True) if servers else nullcontext({})
+
+
+def _observe_first(
+    manifest: Manifest, order: RevocationRequest, asked: CutOff, drivers: Mapping[str, Driver], options: RunOptions
+) -> Observation:
+    observation = observe(manifest, asked, drivers, options, MappingProxyType({}))
     if not observation.found and not observation.down and not any(True for _ in observation.asked.gaps):
         _require_sight(observation.live, order)
         clients = ", ".join(sorted({f"'{item.client}'" for item in order.revocations.values()}))
         known = sorted({address.name for address in manifest.desired.objects if address.kind.value == "client"})
         raise ClientNotThere(
             f"No server has the client {clients}",
-            detail=f"Searched: {', '.join(sorted(reach))}. Nothing was done.",
+            detail=f"Searched: {', '.join(sorted(drivers))}. Nothing was done.",
             fix="Give the client's key in the manifest, or its id or name on a server."
             + (f" Clients of the manifest are: {', '.join(known[:20])}." if known else ""),
         )
@@ -191,33 +223,55 @@ def _require_sight(live: LiveState, order: RevocationRequest) -> None:
 
 
 def observe(
-    manifest: Manifest, request: CutOff, options: RunOptions, down: Mapping[str, OAuthDeployError]
+    manifest: Manifest,
+    request: CutOff,
+    drivers: Mapping[str, Driver],
+    options: RunOptions,
+    down: Mapping[str, OAuthDeployError],
 ) -> Observation:
-    """Plan for the servers that respond, and again without those that do not. Raises their errors if none does."""
+    """Plan for the servers that respond. Raises the errors of those that do not if none does."""
     down = dict(down)
-    everyone = {address.server for address in request.addresses}
+    begun = time.monotonic()
     while True:
-        left = everyone - down.keys()
-        if everyone and not left:
+        here = {name: driver for name, driver in drivers.items() if name not in down}
+        if down and not here:
             raise_all([down[name] for name in sorted(down)])
-        here = on_servers(request, left)
-        # Findings that cast doubt on a cut-off are always reported; no comment or flag can ignore them.
-        severities = {rule: level for rule, level in manifest.severities.items() if rule not in DOUBTS}
-        part = replace(manifest, desired=here.desired, severities=severities, is_ignored=lambda _finding: False)
+        reports, live, failed = check_and_read_each(here, on_servers(request, here).desired)
+        if failed:
+            down |= by_server(ServersFailed(tuple(failed.values())), here)
+            here = {name: driver for name, driver in here.items() if name in reports}
+            if not here:
+                continue
         try:
-            with connected(part, replace(options, servers=tuple(sorted(left))), read_only=True) as drivers:
-                plan, live, reports = plan_now(part, drivers, options)
-            in_memory = {address.server for address in here.addresses if reports[address.server].in_memory}
-            return Observation(
-                request, cut_off_plan(plan, request, down), live, MappingProxyType(down), tuple(sorted(in_memory))
-            )
+            return _planned(manifest, request, here, options, down, reports, live, begun)
         except (ServerError, ServersFailed) as error:
-            down |= by_server(error, left)
+            down |= by_server(error, here)
+
+
+def _planned(
+    manifest: Manifest,
+    request: CutOff,
+    drivers: Mapping[str, Driver],
+    options: RunOptions,
+    down: Mapping[str, OAuthDeployError],
+    reports: Mapping[str, ServerReport],
+    live: LiveState,
+    begun: float,
+) -> Observation:
+    here = on_servers(request, drivers)
+    # Findings that cast doubt on a cut-off are always reported; no comment or flag can ignore them.
+    severities = {rule: level for rule, level in manifest.severities.items() if rule not in DOUBTS}
+    part = replace(manifest, desired=here.desired, severities=severities, is_ignored=lambda _finding: False)
+    chosen = replace(options, servers=tuple(sorted(drivers)))
+    plan, live, reports = plan_for(part, drivers, chosen, reports, live, driver_facts())
+    in_memory = tuple(sorted(name for name in drivers if reports[name].in_memory))
+    return Observation(request, cut_off_plan(plan, request, down), live, MappingProxyType(down), in_memory, begun)
 
 
 def cut_off_now(
     manifest: Manifest,
     observation: Observation,
+    drivers: Mapping[str, Driver],
     options: RunOptions,
     *,
     confirm: Confirm | None = None,
@@ -229,16 +283,27 @@ def cut_off_now(
     there was nothing to do, or `confirm` returned False. Without `records` the caller writes the audit trail.
     """
     while not observation.plan.is_empty:
-        left = {address.server for address in observation.asked.addresses} - observation.down.keys()
+        left = {name: driver for name, driver in drivers.items() if name not in observation.down}
         part = replace(manifest, desired=on_servers(observation.asked, left).desired)
-        job = Job(observation.plan, part, observation.live, urgent=True, records=records, journals=JOURNALS)
+        job = Job(
+            observation.plan,
+            part,
+            observation.live,
+            urgent=True,
+            records=records,
+            journals=JOURNALS,
+            readers=left,
+            read_at=observation.read_at,
+        )
         try:
             report = execution.carry_out(
                 job, replace(options, servers=tuple(sorted(left))), confirm=confirm, on_event=on_event, stop=stop
             )
             return observation, report
         except (ServerError, ServersFailed) as error:
-            observation = observe(manifest, observation.asked, options, {**observation.down, **by_server(error, left)})
+            observation = observe(
+                manifest, observation.asked, drivers, options, {**observation.down, **by_server(error, left)}
+            )
     return observation, None
 
 

@@ -1,4 +1,4 @@
-"""How many requests and round trips each command takes against Keycloak: numbers that don't depend on the machine.
+"""How many requests and round trips each command takes: numbers that don't depend on the machine.
 
 The measure is the least that reaches the same end: one write for each object, one look at each list, and the second look that
 ends an apply. A counting proxy holds each answer back, so that what could go out together and doesn't shows as round trips.
@@ -6,16 +6,19 @@ ends an apply. A counting proxy holds each answer back, so that what could go ou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from oauthdeploy.running import precondition
-from tests.live.conftest import Result, run_command
-from tests.servers.counting_proxy import CountingProxy, round_trips
+from oauthdeploy.server import SeedUser, ServerConfig, start
+from tests.live.conftest import PASSWORD, Result, run_command
+from tests.servers.counting_proxy import CountingProxy, Exchange, round_trips
 from tests.servers.keycloak import Realm
+from tests.servers.opa import Opa
 
 DELAY = 0.15
 CLIENTS, SCOPES = 12, 3
@@ -92,7 +95,7 @@ def test_an_apply_writes_each_object_once_and_reads_each_list_twice(far: Far) ->
 
     for command in (("plan",), ("drift",), ("apply", "--yes")):
         assert far.run(*command).code == 0
-        assert far.counted()[:3] == (6, 0, 3), command
+        assert far.counted()[:3] == (6, 0, 2), command
 
     far.write(changed=1)
     assert far.run("apply", "--yes").code == 0
@@ -146,3 +149,83 @@ def test_a_human_who_was_asked_may_have_taken_long_so_the_servers_are_read_again
     tokens = [one for one in far.proxy.seen if one.path.endswith("/token")]
     assert len(lists) >= 2, "the list of clients is read for the plan, and again before the first write"
     assert len(tokens) == 1, "the sign-in stays"
+
+
+REALM_SIZES = (4, 200)
+
+
+def _trips_to_the_cut_off(seen: Sequence[Exchange]) -> int:
+    """How many round trips had gone by when the first write that cuts off was answered, that one included."""
+    cut = next(one for one in seen if one.method in ("PUT", "PATCH"))
+    return round_trips(one for one in seen if one.answered <= cut.answered)
+
+
+@pytest.mark.parametrize("block", ["authorization", "none"])
+def test_a_cut_off_is_the_third_round_trip_in_a_realm_of_any_size(far: Far, block: str) -> None:
+    """Sign in, look at the client by its key, cut off; what it was, the clock, sessions and the second look come after."""
+    counts: list[tuple[int, int]] = []
+    for size in REALM_SIZES:
+        fill(far.realm, size)
+        far.write(clients=1, scopes=0)
+        assert far.run("revoke", f"filler-{size - 2}", "--block", block, "--yes", "--no-write").code == 0
+        requests, _writes, trips, connections = far.counted()
+        assert _trips_to_the_cut_off(far.proxy.seen) == 3
+        # A token, realm and client, the cut-off, the clock, its not-before (without a block twice), sessions and push, the
+        # second look and the sessions again.
+        assert trips <= (8 if block != "none" else 10)
+        assert requests <= (13 if block != "none" else 16)
+        assert connections <= 9
+        counts.append((requests, sum(one.sent + one.received for one in far.proxy.seen)))
+    (few, little), (many, much) = counts
+    assert few == many, "requests do not grow with the realm"
+    assert much <= 1.5 * little, "nor do bytes"
+
+
+def fill(realm: Realm, size: int) -> None:
+    """Give a realm so many clients besides those of the test, in one request."""
+    made = [{"clientId": f"filler-{n}", "redirectUris": [f"https://f{n}.example/cb"]} for n in range(size)]
+    answer = realm.call("POST", "/partialImport", {"ifResourceExists": "SKIP", "clients": made})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_cut_off_on_an_integration_server_is_the_third_round_trip(tmp_path: Path) -> None:
+    """Its document, then settings, client and tokens at once, then the cut-off; the second look is the fourth."""
+    users = (SeedUser("deployer", PASSWORD, ("Administrators",)),)
+    config = ServerConfig(role="both", data_dir=tmp_path / "data", users=users, accept_client_id=True)
+    with start(config) as server, CountingProxy(server.url, DELAY) as proxy:
+        lines = ["version: 1", "name: far", "servers:", "  main:", "    role: both", "    driver: webmethods"]
+        lines += [f"    url: {proxy.url}", "    credentials: {username: deployer, password: '${env:P}'}", "clients:"]
+        lines += [f'  client-{n}: {{name: Client {n}, version: "1", type: public}}' for n in range(CLIENTS)]
+        (tmp_path / "oauthdeploy.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        assert run_command(tmp_path, "apply", "--yes", env={"P": PASSWORD}).code == 0
+        proxy.reset()
+        assert run_command(tmp_path, "revoke", "client-3", "--yes", "--no-write", env={"P": PASSWORD}).code == 0
+        assert _trips_to_the_cut_off(proxy.seen) == 3
+        assert round_trips(proxy.seen) == 4
+        assert len(proxy.seen) == 9
+
+
+def test_servers_are_cut_off_at_once_however_many_there_are(start_opa: Callable[..., Opa], tmp_path: Path) -> None:
+    """Eight policy agents take as many round trips as one: look, look again with the revision, write, and two looks after it."""
+    opa = start_opa()
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(CountingProxy(opa.url, DELAY)) for _ in range(8)]
+        lines = ["version: 1", "name: far", "servers:"]
+        lines.append(
+            "  idp: {role: authorization, driver: external, issuer: 'https://i.example', jwks_uri: 'https://i.example/k'}"
+        )
+        for n, proxy in enumerate(proxies):
+            entry = (
+                f"role: resource, driver: opa, url: '{proxy.url}', authorization_server: idp, options: {{path: rs{n}}}"
+            )
+            lines.append(f"  rs-{n}: {{{entry}}}")
+        lines += ["clients:", "  client-1: {name: One}"]
+        (tmp_path / "oauthdeploy.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        assert run_command(tmp_path, "apply", "--yes", env={}).code == 0
+        for proxy in proxies:
+            proxy.reset()
+        run_command(tmp_path, "revoke", "client-1", "--yes", "--no-write", env={})
+        seen = [one for proxy in proxies for one in proxy.seen]
+        assert sum(one.writes for one in seen) == len(proxies)
+        assert _trips_to_the_cut_off(proxies[0].seen) == 3
+        assert round_trips(seen) <= 6

@@ -252,6 +252,11 @@ class AdminApi:
         """The user sessions, or the offline sessions, in which a client takes part."""
         return self._pages(OFFLINE_SESSIONS if offline else USER_SESSIONS, uuid)
 
+    def all_sessions(self, uuid: str) -> Sequence[Json]:
+        """Both kinds of sessions in which a client takes part."""
+        online, offline = at_once(2, lambda offline: self.sessions(uuid, offline=offline), (False, True))
+        return [*online, *offline]
+
     def session_stats(self) -> Sequence[Json]:
         """How many sessions each client takes part in; clients without one are left out."""
         return self._list(SESSION_STATS)
@@ -272,11 +277,11 @@ class AdminApi:
         form = {"token": token, "client_id": client_id} | ({"client_secret": secret} if secret is not None else {})
         self.http.request("POST", self._route(REVOKE), form, content_type=FORM, repeatable=True)
 
-    def clock(self) -> int:
-        """The server's clock, in seconds since 1970.
+    def clock(self) -> tuple[str, int]:
+        """The server's clock, in seconds since 1970, and the id of the initial access token that shows it.
 
         No response has a Date header, and only a master administrator may read the time. But an initial access token shows when
-        it was created: one is created for a second, seen by nobody, and deleted.
+        it was created: one is created for a second, seen by nobody, and to be deleted by `delete_initial_access`.
         """
         answer = self._send("POST", INITIAL_ACCESS, body={"count": 1, "expiration": 1}, repeatable=True)
 
@@ -284,9 +289,11 @@ class AdminApi:
             raw = an_object(answer.body, "an initial access token")
             return str(raw.get("id", "")), a_number(raw, "timestamp", 0, 1)
 
-        made, moment = parsed(self.http.server, "POST", INITIAL_ACCESS, read)
+        return parsed(self.http.server, "POST", INITIAL_ACCESS, read)
+
+    def delete_initial_access(self, made: str) -> None:
+        """DELETE an initial access token."""
         self._delete(INITIAL_ACCESS_ONE, made)
-        return moment
 
     # -- users -------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextvars import Context
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -51,6 +52,7 @@ class KeycloakDriver(Driver):
         self._realm_there = False
         self._to_be_made = False
         self._owner = ""
+        self._urgent = False
         self._unlisted: Mapping[str, frozenset[str]] = {}
         self._saml: frozenset[Address] = frozenset()
         self._realm: Mapping[str, Any] = {}
@@ -66,15 +68,15 @@ class KeycloakDriver(Driver):
     def check(self) -> ServerReport:
         """Read the realm: that shows whether the address, the account and the realm are right."""
         realm = self._admin.realm()
-        if realm is None and not self._options.create_realm:
-            raise self._no_realm()
+        report = self._report(realm)
         with self._lock:
             self._checked = [realm]
-        return ServerReport(
-            product="Keycloak",
-            version="",
-            account=self._account,
-        )
+        return report
+
+    def _report(self, realm: Mapping[str, Any] | None) -> ServerReport:
+        if realm is None and not self._options.create_realm:
+            raise self._no_realm()
+        return ServerReport(product="Keycloak", version="", account=self._account)
 
     @property
     def _account(self) -> str:
@@ -98,15 +100,30 @@ class KeycloakDriver(Driver):
             # If this run has seen or created the realm, a read of some objects does not ask for it.
             look = wanted.everything or Kind.SETTINGS in wanted.kinds or not self._realm_there
         state, reader = self._read(wanted, look=look)
+        self._learn(reader, look=look)
+        return state
+
+    def check_and_read(self, wanted: Wanted) -> tuple[ServerReport, ServerState]:
+        """The lists of a realm are requested together with the realm itself."""
+        with counting() as tally:
+            reader = self._reader(wanted)
+            # Like the realm of `check`, this one is not counted among the requests of the read.
+            realm, _ = at_once(2, lambda ask: ask(), (lambda: Context().run(self._admin.realm), reader.look_ahead))
+            report = self._report(realm)
+            reader = self._read_rest(reader, realm)
+        self._learn(reader, look=True)
+        return report, self._state_of(reader, tally.requests)
+
+    def _learn(self, reader: Reader, *, look: bool) -> None:
         with self._lock:
-            self._owner = wanted.owner
-            self._unlisted = unlisted_scopes(wanted)
+            self._owner = reader.wanted.owner
+            self._urgent = reader.wanted.urgent
+            self._unlisted = unlisted_scopes(reader.wanted)
             self._saml = frozenset(reader.foreign)
             self._realm = (reader.realm or {}) if look else self._realm
             self._realm_there = reader.realm is not None
             self._to_be_made = reader.realm is None
-        self._known.learn(reader, wanted, whole=True)
-        return state
+        self._known.learn(reader, reader.wanted, whole=True)
 
     def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:  # noqa: ARG002
         """Read by client_id, and client scopes by their last known id."""
@@ -123,10 +140,21 @@ class KeycloakDriver(Driver):
             realm = self._realm_now() if look else {}
             if realm is None and not self._options.create_realm:
                 raise self._no_realm()
-            known = self._known
-            reader = Reader(self.name, self._admin, wanted, realm, known.scope_ids, self._sight_of(realm), known.count)
-            reader.read()
-        return replace(state_of(reader, tally.requests), lost=dict(known.lost(reader))), reader
+            reader = self._read_rest(self._reader(wanted), realm)
+        return self._state_of(reader, tally.requests), reader
+
+    def _reader(self, wanted: Wanted) -> Reader:
+        """A reading that can look ahead; the realm is not known yet."""
+        known = self._known
+        return Reader(self.name, self._admin, wanted, {}, known.scope_ids, self._sight_of({}), known.count)
+
+    def _read_rest(self, reader: Reader, realm: Mapping[str, Any] | None) -> Reader:
+        reader = replace(reader, realm=realm, sight=self._sight_of(realm))
+        reader.read()
+        return reader
+
+    def _state_of(self, reader: Reader, requests: int) -> ServerState:
+        return replace(state_of(reader, requests), lost=dict(self._known.lost(reader)))
 
     def _realm_now(self) -> Mapping[str, Any] | None:
         """The realm as `check` has just read it; after that it is read again."""
@@ -193,10 +221,18 @@ class KeycloakDriver(Driver):
                 case Kind.CLIENT:
                     made = writer.client(change)
                 case Kind.REVOCATION:
-                    made = Cutter(self._admin).revocation(change)
+                    made = self._cut_off(change)
                 case _:
                     raise AssertionError(f"no change of {change.address.kind}; this is a bug in oauthdeploy")
         return replace(made, requests=tally.requests)
+
+    def _cut_off(self, change: Change) -> Applied:
+        uuid = change.live.identity if change.live is not None else ""
+        # An urgent cut-off was read just now; for any other, a later not-before of somebody else must not be overwritten.
+        raw = self._known.body(uuid) if self._urgent else None
+        made = Cutter(self._admin, urgent=self._urgent).revocation(change, raw)
+        self._known.wrote(change.address, uuid, None, {})
+        return made
 
     def _make_realm(self) -> None:
         """Create the realm before the first write, if it does not exist and may be created."""
@@ -247,7 +283,7 @@ class KeycloakDriver(Driver):
                 reads = 0 if self._known.client(first.address.client) else 2
                 return reads + sum(1 + int(change.action is Action.UPDATE) for change in changes)
             case Kind.REVOCATION:
-                return count_cut_off(first)
+                return count_cut_off(first, urgent=self._urgent, reached=self.connection.http.time_reached())
             case _:
                 known = first.live is not None and self._known.has_body(first.live.identity)
                 return count_writes(first, known=known)

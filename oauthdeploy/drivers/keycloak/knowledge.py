@@ -17,6 +17,7 @@ from oauthdeploy.drivers.keycloak.fields import LISTS
 from oauthdeploy.drivers.keycloak.mapping import VOLATILE
 from oauthdeploy.drivers.keycloak.reading import Reader
 from oauthdeploy.drivers.untouched import lost_fields
+from oauthdeploy.model.objects import Revocation
 
 Json = Mapping[str, Any]
 Lists = tuple[frozenset[str], frozenset[str]]
@@ -59,6 +60,7 @@ class Knowledge:
     def learn(self, reader: Reader, wanted: Wanted, *, whole: bool) -> None:
         """Record what was read; with `whole` it replaces what was known, otherwise it adds to it."""
         names = {address.client for address in wanted.objects if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
+        names |= {value.client for value in wanted.objects.values() if isinstance(value, Revocation)}
         scopes = {address.name for address in wanted.objects if address.kind is Kind.SCOPE}
         with self._lock:
             if whole:

@@ -20,7 +20,7 @@ from oauthdeploy.drivers.keycloak.facts import BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.fields import ASSOCIATION, LiveAssociation
 from oauthdeploy.drivers.keycloak.mapping import HOLDER, LiveClient, marks_of, options_of, read_client, with_options
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
-from oauthdeploy.drivers.keycloak.revocation_state import live_revocation
+from oauthdeploy.drivers.keycloak.revocation_state import live_revocation, was_carried_out
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
 from oauthdeploy.drivers.keycloak.secret_fields import keeps_secrets, sealed
 from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
@@ -111,13 +111,18 @@ def association_object(live: LiveClient, scope: str) -> LiveObject:
     return LiveObject(value, live.uuid, mark)
 
 
-def revocation_object(admin: AdminApi, name: str, value: Revocation, live: LiveClient | None) -> LiveObject:
-    """What a revocation still has to do, according to the client's not-before, its sessions and the mark of what was done."""
+def revocation_object(
+    admin: AdminApi, name: str, value: Revocation, live: LiveClient | None, *, urgent: bool
+) -> LiveObject:
+    """What a revocation still has to do, according to the client's not-before, its sessions and the mark of what was done.
+
+    If it is `urgent`, sessions are read only if they decide whether there is something to do.
+    """
     if live is None:
         return live_revocation(value, None, (), fingerprint({"client": None}))
-    sessions: Sequence[Mapping[str, Any]] = ()
-    if value.tokens is not None:
-        sessions = [one for offline in (False, True) for one in admin.sessions(live.uuid, offline=offline)]
+    sessions: Sequence[Mapping[str, Any]] | None = None
+    if value.tokens is not None and (not urgent or was_carried_out(value, live, name)):
+        sessions = admin.all_sessions(live.uuid)
     state = {"client": live.uuid, "enabled": live.value.enabled is not False, "not_before": live.not_before}
     return parsed(
         admin.http.server,

@@ -84,7 +84,8 @@ class Reader:
         if self.realm is None:
             self._nothing()
             return
-        self._look_ahead()
+        if not self.answers:
+            self.look_ahead(least=2)
         kinds = self.wanted.kinds
         if Kind.SETTINGS in kinds:
             with self._reading(Kind.SETTINGS):
@@ -99,8 +100,11 @@ class Reader:
         if self.wanted.accounts:
             self._accounts()
 
-    def _look_ahead(self) -> None:
-        """Request at once all lists that will be needed. An error of one is raised where its answer is used: see `_answer`."""
+    def look_ahead(self, least: int = 1) -> None:
+        """Request at once all lists that will be needed, if there are at `least` so many.
+
+        An error of one is raised where its answer is used: see `_answer`. Raises Unreachable and Unauthorized.
+        """
         kinds, steps = self.wanted.kinds, dict[str, Callable[[], Any]]()
         if kinds & {Kind.SCOPE, Kind.ASSOCIATION}:
             steps["scopes"] = self._raw_scopes
@@ -120,7 +124,7 @@ class Reader:
                 return partial(_raise, error)
             return lambda: found
 
-        if len(steps) > 1:
+        if len(steps) >= least:
             self.answers.update(zip(steps, at_once(self.admin.parallel, ask, steps.values()), strict=True))
 
     @property
@@ -379,7 +383,9 @@ class Reader:
         for address, value in self.wanted.objects.items():
             if isinstance(value, Revocation):
                 live = self.clients.get(value.client) or by_id.get(value.client)
-                self.objects[address] = revocation_object(self.admin, address.name, value, live)
+                self.objects[address] = revocation_object(
+                    self.admin, address.name, value, live, urgent=self.wanted.urgent
+                )
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
@@ -25,24 +26,33 @@ from oauthdeploy.model.state import LiveObject, TokenCount
 def live_revocation(
     value: Revocation,
     live: LiveClient | None,
-    sessions: Sequence[Mapping[str, Any]],
+    sessions: Sequence[Mapping[str, Any]] | None,
     mark: str,
     *,
     name: str = "",
 ) -> LiveObject:
-    """The state of a revocation: `sessions` are those of the client, including offline ones; `mark` is the fingerprint.
+    """The state of a revocation: `sessions` are those of the client, including offline ones (None: they were not read, because
+    they do not decide whether there is something to do); `mark` is the fingerprint.
 
     Tokens without a session count as one if they were not cut off. Raises Garbled.
     """
     if live is None:
         tokens = TokenCount(active=0, total=0) if value.tokens is not None else None
         return LiveObject(value, fingerprint=mark, tokens=tokens)
-    tokens = None if value.tokens is None else _count(value, live, sessions, name)
+    tokens = None if value.tokens is None else count_tokens(value, live, sessions or (), name)
+    if tokens is not None and tokens.active and sessions is None:
+        tokens = replace(tokens, counted=False)
     cut_at = carried_out_at(live, name) if value.tokens == "all" else None
     return LiveObject(value, live.uuid, mark, tokens=tokens, blocked=live.value.enabled is False, cut_at=cut_at)
 
 
-def _count(value: Revocation, live: LiveClient, sessions: Sequence[Mapping[str, Any]], name: str) -> TokenCount:
+def was_carried_out(value: Revocation, live: LiveClient, name: str) -> bool:
+    """Whether all tokens of a client were ended by this revocation before, so that only sessions show whether one is left."""
+    return value.tokens == "all" and carried_out_at(live, name) is not None
+
+
+def count_tokens(value: Revocation, live: LiveClient, sessions: Sequence[Mapping[str, Any]], name: str) -> TokenCount:
+    """The tokens of a client that a revocation means. Raises Garbled."""
     working = sessions_since(sessions, live.not_before)
     if isinstance(value.tokens, IssuedBefore):
         moment = moment_of(value.tokens)

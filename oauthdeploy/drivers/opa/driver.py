@@ -13,7 +13,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import Conflict, ServerError, UnexpectedAnswer
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
-from oauthdeploy.drivers.common_steps import OVERLOADED, parsed, warning_of, writing
+from oauthdeploy.drivers.common_steps import OVERLOADED, at_once, parsed, warning_of, writing
 from oauthdeploy.drivers.examination import Examination
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.opa import examination, mapping
@@ -51,20 +51,31 @@ class OpaDriver(Driver):
 
     def check(self) -> ServerReport:
         """Read the document, since that is what is needed; OPA's own configuration may be inaccessible, and is left out then."""
-        document, _answer = self._api.document()
-        config = self._api.config()
+        return self._checked()[0]
+
+    def check_and_read(self, wanted: Wanted) -> tuple[ServerReport, ServerState]:
+        """The document that the check reads is the one that is wanted."""
+        report, document = self._checked()
+        self._owner = wanted.owner
+        return report, self._state(wanted, lambda: document)
+
+    def _checked(self) -> tuple[ServerReport, Document]:
+        """What `check` returns, and the document."""
+        asks: tuple[Callable[[], Any], ...] = (self._api.document, self._api.config, self._api.bundles, self._api.rules)
+        (document, _answer), config, bundles, rules = at_once(len(asks), lambda ask: ask(), asks)
         labels = config.get("labels")
         version = labels.get("version") if isinstance(labels, Mapping) else None
-        self._owned = owners_of(self._path, self._api.bundles())
-        self._rules = [rule for rule in self._api.rules() if overlap(self._path, rule)]
+        self._owned = owners_of(self._path, bundles)
+        self._rules = [rule for rule in rules if overlap(self._path, rule)]
         self._blocked_at = self._api.in_the_way() if document is None else ""
-        return ServerReport(
+        report = ServerReport(
             product="Open Policy Agent",
             version=version if isinstance(version, str) else "",
             account="",
             diagnostics=Diagnostics.of(self._findings(config)),
             in_memory=self._in_memory(config),
         )
+        return report, document or {}
 
     def examine(self) -> Examination:
         """Look at the document, and at one that does not exist."""
@@ -180,19 +191,22 @@ class OpaDriver(Driver):
     def read(self, wanted: Wanted) -> ServerState:
         """Read the document, by one request."""
         self._owner = wanted.owner
-        return self._state(wanted)
+        return self._state(wanted, self._document)
+
+    def _document(self) -> Document:
+        return self._api.document()[0] or {}
 
     def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:  # noqa: ARG002
         """The same: there is nothing smaller to read."""
-        return self._state(wanted)
+        return self._state(wanted, self._document)
 
-    def _state(self, wanted: Wanted) -> ServerState:
+    def _state(self, wanted: Wanted, read: Callable[[], Document]) -> ServerState:
         if self._rules:
             # The values of rules look like data, but are not ours to delete.
             return ServerState(self.name, {}, dict.fromkeys(wanted.kinds, self._rules_found(Severity.WARNING)), 0)
         with counting() as tally:
             try:
-                document = self._api.document()[0] or {}
+                document = read()
             except UnexpectedAnswer as error:
                 why = dict.fromkeys(wanted.kinds, warning_of(error))
                 return ServerState(self.name, {}, MappingProxyType(why), tally.requests)

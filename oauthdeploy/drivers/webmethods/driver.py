@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
-from oauthdeploy.drivers.common_steps import writing
+from oauthdeploy.drivers.common_steps import at_once, writing
 from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.webmethods import examination
@@ -101,6 +103,12 @@ class WebMethodsDriver(Driver):
             self._parameters.update(reader.parameters)
             self._seen = self._seen or (Kind.CLIENT in wanted.kinds and Kind.CLIENT not in reader.unreadable)
         return state_of(reader, tally.requests)
+
+    def check_and_read(self, wanted: Wanted) -> tuple[ServerReport, ServerState]:
+        """Both need only the server's document, so their requests go out together once it is there."""
+        asks: tuple[Callable[[], Any], ...] = (self.check, partial(self.read, wanted))
+        report, state = at_once(len(asks), lambda ask: ask(), asks)
+        return report, state
 
     def read_again(self, changes: Sequence[Change], wanted: Wanted) -> ServerState | None:
         """Read by id and name: a live client by its last known id, whatever the manifest calls it."""

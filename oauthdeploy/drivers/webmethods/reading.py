@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import ServerError, Unauthorized, UnexpectedAnswer, Unreachable
 from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.drivers.common_steps import reading_kinds, warning_of
+from oauthdeploy.drivers.common_steps import at_once, reading_kinds, warning_of
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.accounts import memberships
@@ -39,6 +40,8 @@ from oauthdeploy.drivers.webmethods.trust import (
 from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Association, Client, ClientType, Revocation, Scope, Settings, Side, Trust
 from oauthdeploy.model.state import LiveObject, ServerState, TokenCount, Unheld
+
+T = TypeVar("T")
 
 SECRET_FIELDS: Final = frozenset({"secret.value"})
 """The fields of a client that the server never returns."""
@@ -173,7 +176,7 @@ class Reader:
 
     def _clients(self) -> None:
         sought = self._sought()
-        lives = self._lives(sought)
+        lives, listed = self._lives_and_tokens(sought)
         self._read_groups()
         matched = self.admin.parsed("GET", doc.CLIENTS, lambda: match(lives, sought))
         self.ids.update({key: one.live.client_id for key, one in matched.items()})
@@ -194,7 +197,7 @@ class Reader:
                     self._associations(key, own, live)
         if Kind.REVOCATION in self.wanted.kinds:
             with self._reading(Kind.REVOCATION):
-                self._revocations(matched, lives)
+                self._revocations(matched, lives, listed)
 
     def _read_groups(self) -> None:
         """The groups of each user, if a client writes its groups (then raises ServerError), or all fields are wanted."""
@@ -249,6 +252,15 @@ class Reader:
         address = Address(Kind.CLIENT, former, self.server)
         return self.known.get(former) or self.wanted.identities.get(address, _UNKNOWN).id
 
+    def _lives_and_tokens(self, sought: Sequence[Sought]) -> tuple[Sequence[LiveClient], TokenList | None]:
+        """The clients; at the same time the list of tokens, if a cut-off needs it and does not wait, otherwise None."""
+        cut_off = any(isinstance(v, Revocation) and v.tokens is not None for v in self.wanted.objects.values())
+        if not (self.wanted.urgent and cut_off and Side.AUTHORIZATION in self.sides):
+            return self._lives(sought), None
+        asks: tuple[Callable[[], Any], ...] = (partial(self._lives, sought), self.admin.tokens)
+        lives, listed = at_once(len(asks), _call, asks)
+        return lives, listed
+
     def _lives(self, sought: Sequence[Sought]) -> Sequence[LiveClient]:
         few = not self.wanted.everything and len(sought) <= FEW
         loose = any(not one.is_described and one.key not in self.known for one in sought)
@@ -275,8 +287,9 @@ class Reader:
             asks.append(lambda: self.admin.client(former))
             asks.append(lambda: self.admin.client_named(*former_natural))
         others = {client_id for key, client_id in self.known.items() if key not in (one.key, one.former)}
-        for ask in asks:
-            live = ask()
+        # A cut-off does not wait for one answer before it asks the next question.
+        found = at_once(len(asks), _call, asks) if self.wanted.urgent and asks else map(_call, asks)
+        for live in found:
             if live is not None and live.client_id not in others:
                 return live
         return None
@@ -320,8 +333,7 @@ class Reader:
             return {}
         return {"scopes": Unheld(ISSUES_NONE, sorted(live.scopes))}
 
-    def _revocations(self, matched: Mapping[str, Match], lives: Sequence[LiveClient]) -> None:
-        listed: TokenList | None = None
+    def _revocations(self, matched: Mapping[str, Match], lives: Sequence[LiveClient], listed: TokenList | None) -> None:
         for address, value in self.wanted.objects.items():
             if not isinstance(value, Revocation):
                 continue
@@ -352,6 +364,10 @@ class Reader:
             return count(meant, listed.now, self.zone)
 
         return self.admin.parsed("GET", doc.TOKENS, counted)
+
+
+def _call(ask: Callable[[], T]) -> T:
+    return ask()
 
 
 def read_trust(admin: AdminApi, server: str, settings: Any, desired: Trust | None) -> LiveTrust:

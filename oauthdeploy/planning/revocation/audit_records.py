@@ -75,7 +75,7 @@ def server_records(
                 revocation=address.name,
                 role=role,
                 state=ending.state,
-                found=None if live_object is None else _found_record(live_object),
+                found=None if live_object is None else _found_record(live_object, outcome),
                 done=tuple(_steps_done(outcome)),
                 seconds=round(effective[address], 3) if address in effective else None,
                 verified=ending.verified,
@@ -235,13 +235,16 @@ def _gap_addresses(request: CutOff) -> Iterator[Address]:
         yield Address.parse(item.address)
 
 
-def _found_record(live: LiveObject) -> FoundRecord:
+def _found_record(live: LiveObject, outcome: Outcome | None) -> FoundRecord:
+    tokens = live.tokens
+    if tokens is not None and not tokens.counted:
+        tokens = outcome.found if outcome is not None else None
     return FoundRecord(
         client=is_there(live),
         identity=live.identity or None,
         enabled=None if live.blocked is None else not live.blocked,
-        active_tokens=live.tokens.active if live.tokens else None,
-        tokens=live.tokens.total if live.tokens else None,
+        active_tokens=tokens.active if tokens else None,
+        tokens=tokens.total if tokens else None,
     )
 
 

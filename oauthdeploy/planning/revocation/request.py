@@ -106,6 +106,7 @@ def _asking(
         policy=_NO_PRUNING,
         identities=MappingProxyType({a: identity for a, identity in desired.identities.items() if a.name in clients}),
         whole=False,
+        by_key=True,
         cut_at=desired.cut_at,
     )
     return CutOff(request, gaps)
