@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
@@ -119,6 +120,7 @@ def managed(value: Model, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", inner
 
 
+@cache
 def marked(model: type[Model], mark: type) -> frozenset[str]:
     """The dotted paths of the fields of `model` that carry `mark`."""
     found: set[str] = set()

@@ -9,6 +9,7 @@ from typing import Final
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, Severity
 from oauthdeploy.core.errors import ManifestInvalid, OAuthDeployError, UsageError
+from oauthdeploy.core.garbage_collector import paused
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Driver, ServerReport, Wanted
 from oauthdeploy.drivers.registry import driver_facts
@@ -212,6 +213,10 @@ class _Export:
 
     def run(self, drivers: Mapping[str, Driver]) -> ExportReport:
         """The export, checked."""
+        with paused():
+            return self._run(drivers)
+
+    def _run(self, drivers: Mapping[str, Driver]) -> ExportReport:
         estate = read_estate(self.manifest, drivers, self.wanted.kinds, self.facts)
         for _ in range(_ROUNDS):
             found = export(estate, self.wanted, self.left)
@@ -274,9 +279,11 @@ class _Export:
         kept = [replace(item, severity=Severity.WARNING) for item in rules]
         omissions = (*found.omissions, *self.omissions)
         findings_now = Diagnostics.of([*found.findings, *findings_of(omissions), *kept]).sorted()
-        return ExportReport(
-            tuple(map(_file, sources, self.sources)), exported.variables, findings_now, omissions=omissions
+        files = tuple(
+            _file(source, before, canonical=source in exported.files)
+            for source, before in zip(sources, self.sources, strict=True)
         )
+        return ExportReport(files, exported.variables, findings_now, omissions=omissions)
 
     def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
         """Leave out of the manifest what the plan would still change."""
@@ -362,8 +369,9 @@ def _field_of(path: Path) -> str:
     return ".".join(str(part) for part in path[above:] if isinstance(part, str))
 
 
-def _file(written: Source, before: Source) -> ExportedFile:
-    if written.text == before.text:
-        return ExportedFile(before.name, before.text, before.text)
+def _file(written: Source, before: Source, *, canonical: bool) -> ExportedFile:
+    """The file as it is to be; `canonical`: it was written in canonical form, or is unchanged."""
+    if canonical or written.text == before.text:
+        return ExportedFile(before.name, written.text, before.text)
     formatted = format_source(written)
     return ExportedFile(before.name, written.text if formatted.problems else formatted.text, before.text)

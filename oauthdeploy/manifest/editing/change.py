@@ -16,7 +16,7 @@ from ruamel.yaml.nodes import CollectionNode
 from oauthdeploy.core.diagnostics import Path, path_text, value_at
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.editing.format import canonical_text, with_lf
-from oauthdeploy.manifest.editing.nodes import Scalar, Value, collection, entries, notes, notes_of, owner
+from oauthdeploy.manifest.editing.nodes import Scalar, Value, collection, entries, entry_at, notes, notes_of, owner
 from oauthdeploy.manifest.editing.read import comments_of, read_text
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.yaml_reader import NO_KEYS, read_tree
@@ -76,6 +76,8 @@ class Draft:
         self._whole.value = [self._tree.root]
         self._data = read_tree(source)[0]
         self._lost: Counter[str] = Counter()
+        self._names: dict[int, tuple[CollectionNode, dict[str, int]]] = {}
+        self._grown: dict[int, list[Any]] = {}
         self.changed = False
 
     def has(self, path: Path) -> bool:
@@ -108,22 +110,33 @@ class Draft:
         node = as_node(data, braces=braces)
         notes(node).above = (*above,)
         _value(holder, place).value.append(node)
-        _set(self._data, path, [*(value_at(self._data, path) or []), raw_of(data)])
+        self._own_list(path).append(raw_of(data))
         self.changed = True
+
+    def _own_list(self, path: Path) -> list[Any]:
+        """The list at a path of the data. Before its first change it is copied: several aliases may stand for one list."""
+        found: list[Any] | None = value_at(self._data, path)
+        if found is None or self._grown.get(id(found)) is not found:
+            found = [*(found or [])]
+            self._grown[id(found)] = found
+            _set(self._data, path, found)
+        return found
 
     def remove(self, path: Path) -> None:
         """Remove an entry of a mapping or a list, with its comments."""
         if not self.has(path):
             return
         holder, place = self._place(path)
-        entry = entries(holder)[place]
+        entry = entry_at(holder, place)
         self._lost += Counter(notes_of(owner(entry)).own()) + _comments_in(entry[1])
+        self._names.pop(id(holder), None)
         del holder.value[place], value_at(self._data, path[:-1])[path[-1]]
         self.changed = True
 
     @property
     def root(self) -> Value:
-        """The whole tree, as it is now."""
+        """The whole tree, as it is now. Whoever takes it may sort it."""
+        self._names.clear()
         return _value(self._whole, 0)
 
     def text(self) -> str:
@@ -160,23 +173,34 @@ class Draft:
             if isinstance(part, int):
                 holder, place = node, part
                 continue
-            names = [key.value if key is not None else None for key, _value in entries(node)]
+            names = self._places_in(node)
             if part not in names:
-                if not names and depth < 2:
+                if not node.value and depth < 2:
                     node.flow_style = False
                 node.value.append((_key_node(part, chosen=depth == 1), Scalar("")))
-                names.append(part)
-            holder, place = node, names.index(part)
+                names[part] = len(node.value) - 1
+            holder, place = node, names[part]
         return holder, place
+
+    def _places_in(self, node: CollectionNode) -> dict[str, int]:
+        """The position of each key of a mapping; kept until a key is removed, so that n edits do not take n² steps."""
+        known = self._names.get(id(node))
+        if known is None or known[0] is not node or len(known[1]) > len(node.value):
+            places: dict[str, int] = {}
+            for place, (key, _value) in enumerate(entries(node)):
+                if key is not None:
+                    places.setdefault(key.value, place)
+            self._names[id(node)] = known = (node, places)
+        return known[1]
 
 
 def _value(holder: CollectionNode, place: int) -> Value:
-    return entries(holder)[place][1]
+    return entry_at(holder, place)[1]
 
 
 def _replace(holder: CollectionNode, place: int, node: Value) -> None:
     """Replace a value. The comments of the entry stay."""
-    key, before = entries(holder)[place]
+    key, before = entry_at(holder, place)
     if key is None and before.comment is not None:
         node.comment = replace(before.comment, tail=())
     holder.value[place] = node if key is None else (key, node)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
@@ -197,7 +198,7 @@ class _Writer:
     def associations(self, client: str, pairs: Pairs | None) -> None:
         """The entries of a client: in place of its existing ones, else at the end; they are removed from entries by scope."""
         own: list[tuple[Draft, Path, Mapping[str, Any]]] = []
-        for draft, path, entry in self.drafts.entries("associations"):
+        for draft, path, entry in self.drafts.entries("associations") if client in self._associated else ():
             if not isinstance(entry, dict):
                 continue
             if entry.get("client") == client:
@@ -228,6 +229,12 @@ class _Writer:
         for way in (way for way in wanted if way not in taken.values()):
             said_as = {AS: way} if way is not None else {}
             self.drafts.append(("associations",), {"client": client, "scopes": wanted[way], **said_as}, braces=True)
+
+    @cached_property
+    def _associated(self) -> frozenset[str]:
+        """The clients that the entries of associations name; each new entry is about a client that is not edited again."""
+        found = [entry for _draft, _path, entry in self.drafts.entries("associations") if isinstance(entry, dict)]
+        return frozenset(name for one in found for name in (one.get("client"), *(one.get("clients") or ())) if name)
 
 
 def _by_way(pairs: Pairs) -> dict[str | None, list[str]]:

@@ -98,6 +98,12 @@ def entries(node: Value) -> list[Entry]:
     return [(None, item) for item in node.value] if isinstance(node, SequenceNode) else []
 
 
+def entry_at(node: CollectionNode, place: int) -> Entry:
+    """One entry of a mapping or a list, however long that is."""
+    found = node.value[place]
+    return found if isinstance(node, MappingNode) else (None, found)
+
+
 def is_block(node: Node) -> bool:
     """True for a list or mapping in block style."""
     return isinstance(node, CollectionNode) and not node.flow_style and bool(node.value)

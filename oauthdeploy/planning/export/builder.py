@@ -119,7 +119,7 @@ class _Exporter:
             scopes=tuple(scopes),
             clients=tuple(clients),
             settings=settings,
-            associations=dict(self._associations(groups)) if Kind.ASSOCIATION in kinds else {},
+            associations=dict(self._associations()) if Kind.ASSOCIATION in kinds else {},
             listing=self._listing(),
             trusts=dict(self._trusts()) if Kind.TRUST in kinds else {},
             findings=Diagnostics.of(self.findings),
@@ -430,7 +430,7 @@ class _Exporter:
 
     # -- associations and trust -------------------------------------------------------------------------------------
 
-    def _associations(self, groups: Iterable[LiveClient]) -> Iterator[tuple[str, Pairs | None]]:
+    def _associations(self) -> Iterator[tuple[str, Pairs | None]]:
         """The whole list of scopes of each client whose list is not written or does not match the servers."""
         inventory, source, target = self.inventory, self.options.source, self.options.target
         servers = [name for name in inventory.read(Kind.ASSOCIATION) if source in (None, name)]
@@ -448,9 +448,9 @@ class _Exporter:
             if not self.options.takes(client):
                 continue
             have = lists.get(client) or {server: {} for server in servers}
-            if self._is_written(client, have, written[client], groups):
+            if self._is_written(client, have, written[client]):
                 continue
-            problem = self._unsayable(client, have, groups)
+            problem = self._unsayable(client, have)
             if problem:
                 self._omit(object_address(Kind.CLIENT, client), "scopes", problem)
             if not problem or client in inventory.desired.listed_clients:
@@ -497,13 +497,12 @@ class _Exporter:
         client: str,
         have: Mapping[str, Pairs],
         written: Mapping[str, Pairs],
-        groups: Iterable[LiveClient],
     ) -> bool:
         """Whether the manifest already lists the scopes that the servers have for a client; both mappings are by server."""
         scopes, target = set().union(*have.values()), self.options.target
         if not all(self._same_pairs(written[server], pairs, server) for server, pairs in have.items()):
             return False
-        if not scopes and client not in self.inventory.desired.listed_clients and self._lacks(client, groups):
+        if not scopes and client not in self.inventory.desired.listed_clients and self._lacks(client):
             return False
         return target is None or all(self._same_pairs(written[target], pairs, target) for pairs in have.values())
 
@@ -514,10 +513,14 @@ class _Exporter:
             return False
         return all((way if way is not None else usual) in (have[scope], None) for scope, way in written.items())
 
-    def _lacks(self, client: str, groups: Iterable[LiveClient]) -> bool:
+    def _lacks(self, client: str) -> bool:
         """Whether a client lacks a named scope that new clients get. Its list must then be written, even if it is empty."""
-        mine = (there for group in groups if group.key == client for there in group.sides.values())
-        return any(there.lacks & self._named[Kind.SCOPE] for there in mine)
+        return any(there.lacks & self._named[Kind.SCOPE] for there in self._sides_of(client).values())
+
+    def _sides_of(self, client: str) -> Mapping[str, LiveObject]:
+        """The live objects of a client, by server."""
+        group = self._groups_of.get(client)
+        return group.sides if group is not None else {}
 
     def _live_scopes(self, keys: Mapping[tuple[str, str], str]) -> Mapping[str, Mapping[str, Pairs]]:
         """The scopes of each client, by server, without those that every client gets and that the manifest does not name."""
@@ -535,20 +538,24 @@ class _Exporter:
                     pairs[address.scope] = there.value.assigned_as
         return have
 
-    def _unsayable(self, client: str, have: Mapping[str, Pairs], groups: Iterable[LiveClient]) -> str:
+    def _unsayable(self, client: str, have: Mapping[str, Pairs]) -> str:
         """Why the scopes of a client cannot be one list; "" if they can."""
         scopes = set().union(*have.values())
         if (Kind.ASSOCIATION.value, client, "") in self.left:
             return "a manifest cannot express its list of scopes"
         if unnamed := sorted(scopes - self._named[Kind.SCOPE]):
             return f"the manifest does not name {', '.join(unnamed)}"
-        holding = {server for group in groups if group.key == client for server in group.sides}
-        for server in have.keys() & holding:
-            there = {a.name for a in self.inventory.live.servers[server].objects if a.kind is Kind.SCOPE}
-            there = scopes if server in self.inventory.desired.words else there
+        for server in have.keys() & self._sides_of(client).keys():
+            there = scopes if server in self.inventory.desired.words else self._scopes_on[server]
             if (scopes & there) != have[server].keys():
                 return "it differs between servers that hold the same scopes"
         return ""
+
+    @cached_property
+    def _scopes_on(self) -> Mapping[str, frozenset[str]]:
+        """The names of the scopes of each server."""
+        live = self.inventory.live.servers.items()
+        return {server: frozenset(a.name for a in state.objects if a.kind is Kind.SCOPE) for server, state in live}
 
     def _trusts(self) -> Iterator[tuple[str, str | None]]:
         """The trust of each resource server, if the manifest has an entry for the trusted server but does not declare the
