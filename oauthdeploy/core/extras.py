@@ -10,10 +10,13 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oauthdeploy.core.errors import OAuthDeployError
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 PACKAGE = "oauthdeploy"
 
@@ -52,6 +55,9 @@ def install_command(extra: str) -> str:
 
     Based on where it was installed from (PEP 610), since the name alone may lead to nothing, or to somebody else's package.
     """
+    # Imported here because it takes long, and only a message about a missing extra needs it.
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         installed = distribution(PACKAGE)
     except PackageNotFoundError:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
 from oauthdeploy.planning.changes import Risk, Stage
-from oauthdeploy.planning.omissions import Omission
 from oauthdeploy.planning.outcome import Status
 
 if TYPE_CHECKING:
     # Findings about a manifest do not need these, and importing them would slow down `validate`.
     from oauthdeploy.model.state import DesiredState
     from oauthdeploy.planning.drift.classification import DriftReport
+    from oauthdeploy.planning.omissions import Omission
     from oauthdeploy.planning.outcome import ApplyReport
     from oauthdeploy.planning.plan import Plan
     from oauthdeploy.planning.unread import Unread

@@ -17,9 +17,6 @@ from oauthdeploy.drivers.registry import driver_facts, driver_problems, open_dri
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.trust_resolution import Party
-from oauthdeploy.running.journal import JOURNALS
-from oauthdeploy.running.journaled_clients import journaled_identities
-from oauthdeploy.running.journaled_cut_offs import journaled_cut_offs
 from oauthdeploy.workflow.options import RunOptions
 
 
@@ -56,6 +53,11 @@ def state_folder(manifest: Manifest, options: RunOptions) -> Path:
 
 def _with_journals(manifest: Manifest, options: RunOptions) -> Manifest:
     """The manifest with what only journals know: when cut-offs were made, and by which ids servers know clients it renames."""
+    # Imported here because `validate` reads no journal.
+    from oauthdeploy.running.journal import JOURNALS
+    from oauthdeploy.running.journaled_clients import journaled_identities
+    from oauthdeploy.running.journaled_cut_offs import journaled_cut_offs
+
     folder, desired = state_folder(manifest, options) / JOURNALS, manifest.desired
     cut_at = journaled_cut_offs(folder, desired)
     identities = {**desired.identities, **journaled_identities(folder, desired)}

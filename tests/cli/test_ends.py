@@ -264,6 +264,33 @@ def test_version_imports_nothing_heavy() -> None:
         assert process(*arguments, code=code).out.splitlines()[-1] == "", arguments
 
 
+OFFLINE = HEAVY - {"pydantic", "yaml", "oauthdeploy.workflow"} | {
+    "oauthdeploy.drivers.http",
+    "oauthdeploy.drivers.keycloak",
+    "oauthdeploy.drivers.opa",
+    "oauthdeploy.manifest.editing",
+    "oauthdeploy.planning.diff",
+    "oauthdeploy.planning.plan",
+    "oauthdeploy.running",
+    "oauthdeploy.reports.html",
+    "sqlite3",
+    "ssl",
+}
+
+
+def test_a_check_of_a_manifest_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+    """No server, plan or journal is at hand, and of the drivers only the facts of those that the manifest names."""
+    text = (Path(__file__).parents[2] / "examples" / "quickstart" / "oauthdeploy.yaml").read_text(encoding="utf-8")
+    (tmp_path / "oauthdeploy.yaml").write_text(text, encoding="utf-8")
+    code = (
+        "import sys; from oauthdeploy.cli.entrypoint import run; run(sys.argv[1:]); "
+        "print(*sorted(n for n in sys.modules if n in " + repr(OFFLINE) + "))"
+    )
+    found = process("validate", "--allow-unset", code=code, cwd=tmp_path)
+    assert "is valid" in found.out
+    assert found.out.splitlines()[-1] == ""
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script_and_completes(oauthdeploy: Runner, shell: str) -> None:
     """The script asks the program, which answers with commands and flags."""
