@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+from benchmarks import tables
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.exit_codes import ExitCode
 from oauthdeploy.planning import safety
@@ -184,3 +185,29 @@ def test_the_readme_of_the_package_leads_to_one_repository() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\((\S+)\)", text)
     assert pictures
     assert all(picture.startswith(f"{raw}/") for picture in pictures)
+
+
+def test_the_figures_of_performance_have_the_shape_of_a_run() -> None:
+    """Its tables are those that a run writes: the same columns, and no empty cell."""
+    text = (DOCS / "performance.md").read_text(encoding="utf-8")
+    figures = text.partition(f"{tables.BEGIN}\n")[2].partition(tables.END)[0]
+    found = [
+        [line.strip("| ").split(" | ") for line in part.splitlines() if "---" not in line] for part in _tables(figures)
+    ]
+    assert found
+    for header, *rows in found:
+        assert header in (list(tables.COLUMNS.values()), list(tables.GROWTH.values()))
+        assert rows
+        assert all(len(row) == len(header) and all(row) for row in rows)
+    document = {
+        "about": "x",
+        "rounds": 1,
+        "sizes": {"S": "y"},
+        "growth": [],
+        "rows": [{"server": "S", "work": "w", "tool": "t"}],
+    }
+    assert tables.with_figures(tables.with_figures(text, document), document) == tables.with_figures(text, document)
+
+
+def _tables(text: str) -> list[str]:
+    return re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)

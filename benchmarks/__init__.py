@@ -1,0 +1,1 @@
+"""What oauthdeploy costs, measured against the least that reaches the same end: `python -m benchmarks`."""
