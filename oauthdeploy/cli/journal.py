@@ -49,26 +49,17 @@ def journal(
 
     Names each change that was sent but whose result is unknown. Journals are in .oauthdeploy/journal next to the manifest.
     """
-    from oauthdeploy.core.delivery_bounds import STATE_FOLDER
     from oauthdeploy.planning.run_history import history_document
     from oauthdeploy.reports.journal import render_journal
-    from oauthdeploy.running.journal import JOURNALS, journals_in, read_run_history
+    from oauthdeploy.running.journal import read_run_history
 
     if sum((file is not None, last, all_)) > 1:
         raise UsageError("FILE, --last and --list cannot be combined", fix="Give only one of them.")
-    folder = (state_dir or _folder(manifest) / STATE_FOLDER) / JOURNALS
+    folder = journal_folder(manifest, state_dir)
     if all_:
         _list(folder, output)
         return
-    if file is None:
-        found = journals_in(folder)
-        if not found:
-            raise JournalFailed(
-                "There is no journal yet",
-                detail=f"{folder} contains no journals.",
-                fix="Name the journal's file, or the manifest with -f.",
-            )
-        file = found[-1]
+    file = last_journal(folder) if file is None else file
     run = read_run_history(file)
     output.emit(
         {"text": lambda look: render_journal(run, look), "json": as_json(lambda: history_document(run))},
@@ -93,6 +84,28 @@ def _list(folder: Path, output: Output) -> None:
         return {"format": "oauthdeploy/journals", "format_version": FORMAT_VERSION, "journals": documents}
 
     output.emit({"text": lambda look: render_journals(stories, look), "json": as_json(document)})
+
+
+def journal_folder(manifest: tuple[str, ...], state_dir: Path | None) -> Path:
+    """The folder of the journals of a manifest."""
+    from oauthdeploy.core.delivery_bounds import STATE_FOLDER
+    from oauthdeploy.running.journal import JOURNALS
+
+    return (state_dir or _folder(manifest) / STATE_FOLDER) / JOURNALS
+
+
+def last_journal(folder: Path) -> Path:
+    """The last journal in a folder. Raises JournalFailed if there is none."""
+    from oauthdeploy.running.journal import journals_in
+
+    found = journals_in(folder)
+    if not found:
+        raise JournalFailed(
+            "There is no journal yet",
+            detail=f"{folder} contains no journals.",
+            fix="Name the journal's file, or the manifest with -f.",
+        )
+    return found[-1]
 
 
 def _folder(manifest: tuple[str, ...]) -> Path:

@@ -14,6 +14,8 @@ from oauthdeploy.reports.formatting import visible
 Tell = Callable[[Event], None]
 
 _ENDED = {EventType.CHANGE_DONE, EventType.CHANGE_FAILED, EventType.CHANGE_SKIPPED}
+_DETAILS = {EventType.CHANGE_STARTED, EventType.CHANGE_SKIPPED}
+"""Events that only matter to those who look for what hangs. The report names what was skipped, once for each reason."""
 
 
 @contextmanager
@@ -37,8 +39,7 @@ def line_of(event: Event) -> str:
 
 
 def _line(event: Event, output: Output) -> None:
-    # The start of a change only matters to those who look for what hangs.
-    if event.type is not EventType.CHANGE_STARTED or output.verbose:
+    if event.type not in _DETAILS or output.verbose:
         streams.write_talk(f"{line_of(event)}\n")
 
 
@@ -67,7 +68,7 @@ def _bar(output: Output) -> Iterator[Tell]:
         bar.update(task, total=event.total, completed=event.done)
         if event.type is EventType.VERIFYING:
             bar.update(task, description="Verifying")
-        if event.type in _ENDED:
+        if event.type in _ENDED and (event.type not in _DETAILS or output.verbose):
             console.print(
                 Text(
                     streams.without_secrets(line_of(event)),

@@ -119,7 +119,7 @@ def test_a_rollback_brings_back_what_was_changed_and_deleted(pair: Pair, run: Ca
     narrowed = oauthdeploy("apply", "--yes")
     assert narrowed.code == 0, narrowed.err
     assert "web-shop" not in str(held(pair))
-    result = oauthdeploy("rollback", str(journals(pair)[-1]), "--yes")
+    result = oauthdeploy("rollback", "last", "--yes")
     assert result.code == 0, result.out + result.err
     assert "its tokens are lost" in result.out
     assert held(pair) == before

@@ -88,24 +88,24 @@ def test_the_filter_finds_by_words_state_side_kind_and_risk(opened: Opener) -> N
         told = page.locator("#shown")
         find = page.locator("#find")
         find.fill("SHOP callback")
-        expect(told).to_have_text(f"1 of {len(everything)} objects")
+        expect(told).to_have_text(f"1 of {len(everything)} rows")
         assert shown(page) == ["client/web-shop"]
         find.fill("nothing like this")
         expect(page.get_by_text("Nothing fits the filter.")).to_be_visible()
         page.get_by_role("button", name="Clear").click()
-        expect(told).to_have_text(f"{len(everything)} objects")
+        expect(told).to_have_text(f"{len(everything)} rows")
         expect(find).to_be_focused()
         delete = page.get_by_role("button", name="3 to delete")
         delete.click()
         expect(delete).to_have_attribute("aria-pressed", "true")
-        expect(told).to_have_text(f"2 of {len(everything)} objects")
+        expect(told).to_have_text(f"2 of {len(everything)} rows")
         page.get_by_role("button", name="1 to replace").click()
-        expect(told).to_have_text(f"3 of {len(everything)} objects")
+        expect(told).to_have_text(f"3 of {len(everything)} rows")
         page.locator("#server").select_option("orders")
-        expect(told).to_have_text(f"2 of {len(everything)} objects")
+        expect(told).to_have_text(f"2 of {len(everything)} rows")
         page.locator("#risk").select_option("high")
         page.locator("#kind").select_option("client")
-        expect(told).to_have_text(f"2 of {len(everything)} objects")
+        expect(told).to_have_text(f"2 of {len(everything)} rows")
         page.locator("#server").select_option("")
         assert shown(page) == ["client/legacy", "client/web-shop"]
 
@@ -216,7 +216,7 @@ def test_a_page_that_was_cut_can_be_filtered(opened: Opener) -> None:
         expect(page.locator(".cut")).to_contain_text("objects omitted at the end")
         count = len(shown(page))
         page.locator("#find").fill("client-0000")
-        expect(page.locator("#shown")).to_have_text(f"10 of {count} objects")
+        expect(page.locator("#shown")).to_have_text(f"10 of {count} rows")
         found = Axe().run(page).response
         assert [each["id"] for each in found["violations"]] == []
 
@@ -244,7 +244,7 @@ def test_the_policy_stops_what_is_put_into_the_page(browser: Browser, tmp_path: 
 def test_two_thousand_objects_stay_quick_to_filter(opened: Opener) -> None:
     """A keystroke writes to the rows whose state changes and to no others, and the page is laid out a few times, not per row."""
     with opened(many(2_000), viewport=DESKTOP) as page:
-        expect(page.locator("#shown")).to_have_text("2,000 objects")
+        expect(page.locator("#shown")).to_have_text("2,000 rows")
         page.evaluate(
             "() => { window.writes = 0; new MutationObserver(list => { window.writes += list.length })"
             ".observe(document.querySelector('#objects'), {subtree: true, attributes: true, childList: true}) }"
@@ -258,13 +258,13 @@ def test_two_thousand_objects_stay_quick_to_filter(opened: Opener) -> None:
 
         begun, before = time.perf_counter(), layouts()
         page.locator("#find").fill("client-0012")
-        expect(page.locator("#shown")).to_have_text("10 of 2,000 objects")
+        expect(page.locator("#shown")).to_have_text("10 of 2,000 rows")
         assert page.evaluate("window.writes") == 1_990
         page.locator("#find").fill("client-00123")
-        expect(page.locator("#shown")).to_have_text("1 of 2,000 objects")
+        expect(page.locator("#shown")).to_have_text("1 of 2,000 rows")
         assert page.evaluate("window.writes") == 1_999
         page.locator("#find").fill("")
-        expect(page.locator("#shown")).to_have_text("2,000 objects")
+        expect(page.locator("#shown")).to_have_text("2,000 rows")
         assert page.evaluate("window.writes") == 3_998
         made = layouts() - before
         # Seen with -s; no test is about time.

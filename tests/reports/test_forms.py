@@ -102,6 +102,18 @@ def test_text_is_right_at_every_width_and_without_colour(name: str, width: int) 
     assert re.sub(r"\x1b\[[0-9;]*m", "", render_text(report, Look(width, colour=True))) == plain
 
 
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_page_counts_in_one_unit(name: str) -> None:
+    """The number of its table is the sum of its states and of the last line of the text: objects, one for each server."""
+    report = REPORTS[name]()
+    page = render_html(report)
+    if report.rows:
+        assert f'Objects <span class="count">{len(report.items)}</span>' in page
+        assert sum(int(number) for number in re.findall(r'aria-pressed="false"><b>(\d+)</b>', page)) == len(
+            report.items
+        )
+
+
 # -- JSON and NDJSON ------------------------------------------------------------------------------------------------------
 
 
@@ -357,16 +369,16 @@ def test_a_page_that_would_be_too_long_says_what_it_leaves_out() -> None:
     assert names.findall(brief) == names.findall(whole)
     left = brief.count("<p>The details are omitted from this page.</p>")
     assert 0 < left < 300
-    assert f"{left} objects without details: the page would be too long." in brief
+    assert f"{left} rows without details: the page would be too long." in brief
     assert "omitted from this page" not in brief[brief.index("client/client-00299") :]
     short = render_html(report, limit=50_000)
     shown = names.findall(short)
     assert 0 < len(shown) < 300
     assert shown == names.findall(whole)[: len(shown)]
-    assert f"{300 - len(shown)} objects omitted at the end and " in short
+    assert f"{300 - len(shown)} rows omitted at the end and " in short
     for page in (whole, brief, short):
         assert report.headline in page
-        assert '<span class="count">300</span>' in page
+        assert '<span class="count">600</span>' in page
         assert "<b>600</b> to create" in page
     for page, limit in ((brief, 150_000), (short, 50_000)):
         rows = page[page.index("<tbody>") : page.index("</tbody>\n  </table>")]

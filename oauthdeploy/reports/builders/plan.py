@@ -157,7 +157,8 @@ def _remarks(plan: Plan) -> Iterator[Remark]:
     """What cannot be compared, and objects that stay although the manifest does not name them."""
     if plan.incomparable:
         names = tuple(visible(f"{address} {path}") for address, path in plan.incomparable)
+        them = "it" if len(names) == 1 else "them"
         yield Remark(
-            f"{counted(len(names), 'value')} cannot be compared, because the servers do not return them", names
+            f"{counted(len(names), 'value')} cannot be compared, because the servers do not return {them}", names
         )
     yield from kept_remarks(plan.kept)

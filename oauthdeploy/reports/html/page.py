@@ -71,8 +71,8 @@ def render_html(report: Report, limit: int = LIMIT) -> str:
 
 def _left_out(rows: Rows) -> str:
     """What is omitted from a page that would be too long, in words."""
-    parts = [f"{counted(rows.cut, 'object')} omitted at the end"] if rows.cut else []
-    parts += [f"{counted(rows.brief, 'object')} without details"] if rows.brief else []
+    parts = [f"{counted(rows.cut, 'row')} omitted at the end"] if rows.cut else []
+    parts += [f"{counted(rows.brief, 'row')} without details"] if rows.brief else []
     if not parts:
         return ""
     return f"{' and '.join(parts)}: the page would be too long. Other formats, such as json, are complete."

@@ -54,7 +54,7 @@
       }
     }
     const all = entries.length;
-    const said = `${number(all)} ${all === 1 ? "object" : "objects"}`;
+    const said = `${number(all)} ${all === 1 ? "row" : "rows"}`;
     shown.textContent = count === all ? said : `${number(count)} of ${said}`;
     nothing.hidden = count > 0;
   }
