@@ -224,7 +224,8 @@ def test_servers_are_cut_off_at_once_however_many_there_are(start_opa: Callable[
         assert run_command(tmp_path, "apply", "--yes", env={}).code == 0
         for proxy in proxies:
             proxy.reset()
-        run_command(tmp_path, "revoke", "client-1", "--yes", "--no-write", env={})
+        told = run_command(tmp_path, "revoke", "client-1", "--yes", "--no-write", env={}).out
+        assert told.count(" 1 read, ") == len(proxies)
         seen = [one for proxy in proxies for one in proxy.seen]
         assert sum(one.writes for one in seen) == len(proxies)
         assert _trips_to_the_cut_off(proxies[0].seen) == 3

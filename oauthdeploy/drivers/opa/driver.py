@@ -57,7 +57,9 @@ class OpaDriver(Driver):
         """The document that the check reads is the one that is wanted."""
         report, document = self._checked()
         self._owner = wanted.owner
-        return report, self._state(wanted, lambda: document)
+        state = self._state(wanted, lambda: document)
+        # The document counts as read; the requests of a check are never counted.
+        return report, replace(state, requests=state.requests or int(not self._rules))
 
     def _checked(self) -> tuple[ServerReport, Document]:
         """What `check` returns, and the document."""
