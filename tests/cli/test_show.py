@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,17 @@ def test_a_plan_is_shown_from_its_file_alone(
     assert samples.CANARY not in shown.out
     as_json = oauthdeploy("show", planfile, "-o", "json")
     assert json.loads(as_json.out) == json.loads(Path(planfile).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("form", ["markdown", "html", "junit", "sarif"])
+def test_a_plan_is_shown_in_every_format(oauthdeploy: Runner, planfile: str, form: str) -> None:
+    """From its file alone, with every object of the plan and no secret; to a file as to standard output."""
+    shown = oauthdeploy("show", planfile, "-o", form)
+    assert shown.code == 0, shown.err
+    assert oauthdeploy("show", planfile, "-o", f"{form}=there").code == 0
+    assert Path("there").read_text(encoding="utf-8") == shown.out
+    assert samples.CANARY not in shown.out
+    assert all(change.address.name in unescape(shown.out) for change in samples.second_plan().changes)
 
 
 def test_a_file_that_is_not_there_is_named(oauthdeploy: Runner) -> None:

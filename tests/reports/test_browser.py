@@ -213,7 +213,7 @@ def test_the_name_of_a_side_is_said_on_a_phone_and_stays_text(opened: Opener, na
 def test_a_page_that_was_cut_can_be_filtered(opened: Opener) -> None:
     """What is left out is said above the table, and the rest is searched as ever."""
     with opened(many(300), limit=50_000, viewport=DESKTOP) as page:
-        expect(page.locator(".cut")).to_contain_text("objects omitted at the end")
+        expect(page.locator(".cut")).to_contain_text("rows omitted at the end")
         count = len(shown(page))
         page.locator("#find").fill("client-0000")
         expect(page.locator("#shown")).to_have_text(f"10 of {count} rows")
