@@ -123,11 +123,25 @@ def _handler_of(proxy: CountingProxy) -> type[BaseHTTPRequestHandler]:
                 return self._forward
             raise AttributeError(name)
 
+        def _body(self) -> bytes:
+            """The body, in chunks (RFC 9112 section 7.1) or of a known length; it is forwarded with its length."""
+            if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = []
+            while size := int(self.rfile.readline().partition(b";")[0], 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            return b"".join(parts)
+
         def _forward(self) -> None:
             came = time.monotonic()
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self._body()
             headers = {
-                key: value for key, value in self.headers.items() if key.lower() not in ("connection", "keep-alive")
+                key: value
+                for key, value in self.headers.items()
+                if key.lower() not in ("connection", "keep-alive", "transfer-encoding")
             }
             if self.upstream.sock is None:
                 self.upstream.connect()
