@@ -13,7 +13,17 @@ from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
 from oauthdeploy.server import oauth, pages, protected_resource
-from oauthdeploy.server.admin import clients, groups, scopes, server_settings, settings, tokens, trusted_servers, users
+from oauthdeploy.server.admin import (
+    clients,
+    groups,
+    scopes,
+    server_settings,
+    services,
+    settings,
+    tokens,
+    trusted_servers,
+    users,
+)
 from oauthdeploy.server.admin.api import DOCUMENT_PATH, PREFIX, Api, admin_error, guard_admin, problem
 from oauthdeploy.server.admin.errors import AdminError
 from oauthdeploy.server.config import ServerConfig, load_seed
@@ -117,6 +127,8 @@ def _register_admin(app: Flask, state: State) -> None:
         return document
 
     document = build_document(api)
+    if state.profile.administration == "services":
+        services.register(app, api)
 
 
 def _guard() -> Response | None:
@@ -126,7 +138,11 @@ def _guard() -> Response | None:
             # The router would redirect to the other form of a path, whose slash is literal.
             raise NotFound()
         return refusal
-    if request.path.startswith(_OAUTH_PATHS) and current_state().config.is_authorization_server:
+    if (
+        request.endpoint != "invoke"
+        and request.path.startswith(_OAUTH_PATHS)
+        and current_state().config.is_authorization_server
+    ):
         return oauth.require_https(current_state())
     return None
 

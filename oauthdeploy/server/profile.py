@@ -97,6 +97,18 @@ class Profile(BaseModel):
         description="The parameter watt.server.oauth.disableClient.disableTokens: whether the tokens of a disabled client are "
         "inactive.",
     )
+    administration: Literal["api", "services"] = Field(
+        "api",
+        description="services: there is no Administrator API; the services behind the classic pages (wm.server.oauth) are served "
+        "in its place.",
+    )
+    service_errors: Literal["message", "status"] = Field(
+        "message",
+        description="How such a service refuses: with errorMessage in a response of status 200, or with status 500.",
+    )
+    service_lists: Literal["objects", "names"] = Field(
+        "objects", description="Entries of the lists of scopes and external servers: objects with a name, or names."
+    )
     release: Literal["10.11", "10.15"] = Field(
         "10.11",
         description="The release whose server parameters there are; 10.15 has watt.server.oauth.token.short as well.",

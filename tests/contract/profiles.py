@@ -11,10 +11,12 @@ from oauthdeploy.core.addresses import Kind
 from oauthdeploy.server import Profile, models
 from oauthdeploy.server.admin import clients, settings
 from oauthdeploy.server.admin.fields import Field
+from oauthdeploy.server.admin.services import FOLDER
 from oauthdeploy.server.app import state_of
 from oauthdeploy.server.store import get_settings
+from oauthdeploy.testing import SCENARIOS
 from tests.contract.webmethods import CLIENT, SETTINGS, WebMethodsSite
-from tests.drivers.webmethods.site import start_site
+from tests.drivers.webmethods.site import ADMIN, start_site
 
 LISTS = ("clients/life", "clients/prune", "associations/life", "scopes/life", "tokens/delete", "accounts/list")
 MISSING = ("scopes/life", "clients/life", "vanished/client", "vanished/scope", "trust/external", "tokens/delete")
@@ -36,6 +38,10 @@ class Case:
     scenarios: tuple[str, ...]
     refused: Mapping[str, str] = field(default_factory=dict)
     takes_ids: bool = False
+
+    @property
+    def by_services(self) -> bool:
+        return self.switches.get("administration") == "services"
 
     @property
     def profile(self) -> Profile:
@@ -81,6 +87,31 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
+NOT_BY_SERVICES: dict[str, str] = {
+    "refused/reader": "does not allow",  # The services have one ACL, for Administrators.
+    # No service returns the secret of a client that becomes confidential, and this server hides it.
+    "clients/replace": "is lost",
+    "clients/type": "is lost",
+    "requests/pages": "take",  # No list of the services shows whole objects: each is read.
+}
+"""Scenarios that a server without the Administrator API cannot pass, with the words that say so."""
+
+ALTERED = ("answers/odd value", "answers/lossy write")
+"""They change the member `description` of an answer, which the services call `notes`."""
+
+CASES["services"] = Case(
+    {"administration": "services"}, tuple(name for name in SCENARIOS if name not in ALTERED), NOT_BY_SERVICES
+)
+CASES["services-clear"] = Case(
+    {
+        "administration": "services", "service_errors": "status", "service_lists": "names", "secrets": "masked",
+        "patch": "clears", "missing": 400,
+    },
+    ("clients/life", "scopes/life", "associations/all at once", "unmanaged/client", "block/any", "tokens/delete",
+     "trust/external", "vanished/client", "vanished/scope", "secrets/generated"),
+)  # fmt: skip
+
+
 class ProfileSite(WebMethodsSite):
     """A server that plays a profile; what the suite does behind the driver's back avoids what the profile changes."""
 
@@ -102,6 +133,45 @@ class ProfileSite(WebMethodsSite):
         return True
 
 
+class ServicesSite(ProfileSite):
+    """A server without the Administrator API; the suite looks at it by the same services as the driver."""
+
+    @property
+    def entry(self) -> Mapping[str, Any]:
+        return {**super().entry, "options": {"api": "services"}}
+
+    def group(self) -> str | None:
+        return None
+
+    def scribble(self, kind: Kind, identity: str, name: str) -> bool:
+        if kind is not Kind.SCOPE:
+            return super().scribble(kind, identity, name)
+        values = {"values": ["a.b", "c.d:e"], "urlTemplates": ["GET_a/b"], "description": "before"}
+        self._invoke("putScope", {"name": name, **values})
+        return True
+
+    def photograph(self, kind: Kind, identity: str, name: str) -> Mapping[str, Any]:
+        match kind:
+            case Kind.CLIENT:
+                listed = self._invoke("listClientRegistrations", {})["clients"]
+                (enabled,) = (one["enabled"] for one in listed if one["client_id"] == identity)
+                return {**self._invoke("getClientRegistration", {"client_id": identity}), "enabled": enabled}
+            case Kind.SCOPE:
+                return self._invoke("getScope", {"name": name})
+            case _:
+                return self._invoke("getOAuthSettings", {})
+
+    def native_fields(self, kind: Kind) -> frozenset[str]:
+        return frozenset({{Kind.SETTINGS: "accessTokenLifetime", Kind.CLIENT: "notes"}.get(kind, "description")})
+
+    def _invoke(self, service: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        answer = self._running.http.post(f"{self.url}{FOLDER}/{service}", json=inputs, auth=ADMIN, timeout=20)
+        assert answer.status_code == 200, answer.text
+        told = dict(answer.json())
+        assert "errorMessage" not in told, told
+        return told
+
+
 def _fill(row: object, values: Mapping[str, Any], fields: Iterable[Field]) -> None:
     attributes = {one.name: one.attribute for one in fields}
     for key, value in values.items():
@@ -110,5 +180,7 @@ def _fill(row: object, values: Mapping[str, Any], fields: Iterable[Field]) -> No
 
 def profile_site(folder: Path, case: Case) -> ProfileSite:
     """A server of its own with a profile, in strict mode."""
-    running = start_site(folder, strict=True, takes_ids=case.takes_ids, role="both", profile=case.profile)
-    return ProfileSite(running, "profile")
+    # The services take versions as text, which the document of the strict mode does not.
+    strict = not case.by_services
+    running = start_site(folder, strict=strict, takes_ids=case.takes_ids, role="both", profile=case.profile)
+    return ServicesSite(running, "services") if case.by_services else ProfileSite(running, "profile")

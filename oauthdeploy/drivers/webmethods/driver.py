@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.diagnostics import Diagnostic
+from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.common_steps import at_once, writing
 from oauthdeploy.drivers.examination import Examination, WriteProbe
@@ -27,6 +27,8 @@ from oauthdeploy.drivers.webmethods.findings import Server, find_all
 from oauthdeploy.drivers.webmethods.lockout import find_lockouts
 from oauthdeploy.drivers.webmethods.mapping import read_settings
 from oauthdeploy.drivers.webmethods.reading import Reader, state_of
+from oauthdeploy.drivers.webmethods.services_api import ASSOCIATIONS, load_services
+from oauthdeploy.drivers.webmethods.services_api import count_writes as count_by_services
 from oauthdeploy.drivers.webmethods.tokens import working
 from oauthdeploy.drivers.webmethods.writing import Writer, count_writes
 from oauthdeploy.model.capabilities import Capabilities, Capability, no, yes
@@ -44,6 +46,7 @@ class WebMethodsDriver(Driver):
         assert isinstance(connection.options, WebMethodsOptions)
         self._account = connection.credentials.username
         self._zone = connection.options.timezone
+        self._by_services = connection.options.api == "services"
         self._sides = connection.server.role.sides
         self._lock = threading.Lock()
         self._loaded: AdminApi | None = None
@@ -58,7 +61,8 @@ class WebMethodsDriver(Driver):
         """The requests of this server, according to its own document, which is read once."""
         with self._lock:
             if self._loaded is None:
-                self._loaded = AdminApi(self.connection.http, load_api(self.connection.http))
+                http = self.connection.http
+                self._loaded = load_services(http) if self._by_services else AdminApi(http, load_api(http))
             return self._loaded
 
     def check(self) -> ServerReport:
@@ -71,11 +75,29 @@ class WebMethodsDriver(Driver):
             version=admin.api.version,
             account=self._account,
             capabilities=self._capabilities(admin),
+            diagnostics=Diagnostics((self._services_warning(),)) if self._by_services else Diagnostics(),
+        )
+
+    def _services_warning(self) -> Diagnostic:
+        return Diagnostic(
+            "services-not-supported",
+            "The vendor does not support the use of administration services",
+            f"'{self.name}' is managed by the services behind its classic pages, which may change with any fix.",
+            "Update to 10.11 or later and leave options.api out.",
+            Severity.WARNING,
         )
 
     def _capabilities(self, admin: AdminApi) -> Capabilities:
         """What this server's document says about the capabilities that differ between servers."""
+        by_services: Capabilities = {
+            Capability.TRUST_REMOTE: no("no administration service for remote server aliases is known"),
+            Capability.USERS_LIST: no("no administration service for users is known"),
+            Capability.TOKENS_LIST: no("the list of the administration services shows no scopes and times of issue"),
+            Capability.TOKENS_BY_TIME: no("the list of the administration services shows no times of issue"),
+            Capability.TOKENS_BY_SCOPE: no("the list of the administration services shows no scopes"),
+        }
         return {
+            **(by_services if self._by_services else {}),
             Capability.CLIENT_ID_CHOICE: yes() if admin.api.takes_client_id else no("this server generates client ids"),
             Capability.CLIENT_SECRET_CHOICE: yes()
             if admin.api.takes_client_secret
@@ -84,10 +106,14 @@ class WebMethodsDriver(Driver):
 
     def examine(self) -> Examination:
         """Look at every list, at one object of each kind, and at names that do not exist."""
+        if self._by_services:
+            return super().examine()
         return examination.examine(self._admin)
 
     def try_writing(self, tag: str) -> WriteProbe:
         """Create a scope and a client, change and remove them."""
+        if self._by_services:
+            return super().try_writing(tag)
         return examination.try_writing(self._admin, tag)
 
     def read(self, wanted: Wanted) -> ServerState:
@@ -126,7 +152,7 @@ class WebMethodsDriver(Driver):
 
     def read_tokens(self) -> tuple[Sequence[LiveToken], int] | None:
         """Every token that is valid by the server's clock; one list."""
-        if Side.AUTHORIZATION not in self._sides or not self._admin.api.offers("GET", doc.TOKENS):
+        if self._by_services or Side.AUTHORIZATION not in self._sides or not self._admin.api.offers("GET", doc.TOKENS):
             return None
         with counting() as tally:
             listed = self._admin.tokens()
@@ -201,6 +227,9 @@ class WebMethodsDriver(Driver):
         """The requests that `apply` sends for a batch, including reads before the write."""
         if not changes:
             return 0
+        if self._by_services:
+            one_client = changes[0].address.kind is Kind.ASSOCIATION
+            return ASSOCIATIONS if one_client else sum(count_by_services(change, self._sides) for change in changes)
         if changes[0].address.kind is Kind.ASSOCIATION:
             return 2
         return sum(count_writes(change, self._sides) for change in changes)

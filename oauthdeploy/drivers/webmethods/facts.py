@@ -63,7 +63,11 @@ class WebMethodsCredentials(Model):
 class WebMethodsOptions(Model):
     """How to connect to an Integration Server."""
 
-    api: Literal["administrator"] = Field("administrator", description="The API to use: the Administrator API.")
+    api: Literal["administrator", "services"] = Field(
+        "administrator",
+        description="The API to use: the Administrator API (10.11 or later), or the administration services behind the classic "
+        "pages, for 10.3 to 10.10. The vendor does not support the use of those services.",
+    )
     timezone: Annotated[Text, AfterValidator(_zone)] | None = Field(
         None,
         description="The server's time zone, for token times whose zone it abbreviates ambiguously.",

@@ -44,6 +44,14 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write a revocation with tokens: all, or set the parameter to true.",
     ),
     (
+        "services-not-supported",
+        "warning",
+        "The vendor does not support the use of administration services",
+        "With options: {api: services} a server is managed by the services behind its classic pages. Their names and parameters "
+        "are not published, and may change with any fix.",
+        "Update to 10.11 or later and leave options.api out.",
+    ),
+    (
         "server-lacks-parameter",
         "error",
         "The server does not show a server parameter",

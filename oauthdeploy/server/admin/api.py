@@ -47,6 +47,7 @@ class Api:
     def __init__(self, app: Flask, state: State) -> None:
         self.state = state
         self.operations: list[Operation] = []
+        self.views: dict[tuple[str, str], View] = {}
         self._app = app
 
     def operation(
@@ -69,6 +70,9 @@ class Api:
 
         def register(view: View) -> View:
             self.operations.append(Operation(method, path, summary, tag, body, answer, status, expandable))
+            self.views[method, path] = view
+            if self.state.profile.administration == "services":
+                return view
 
             def respond(**parameters: str) -> Response:
                 result = view(*parameters.values())
@@ -110,8 +114,8 @@ def link(name: str, key: str, collection: str) -> dict[str, object]:
     return {"name": name, "url": f"{base}/{quote(key, safe='')}{end}"}
 
 
-def guard_admin(state: State) -> Response | None:
-    """Accept or refuse a request to `/admin` (guide, Controlling Access).
+def guard_admin(state: State, *, reading: bool | None = None) -> Response | None:
+    """Accept or refuse a request to `/admin` (guide, Controlling Access); `reading`: whether it is safe, by default its method.
 
     Administrators may do everything, read-only administrators may read, any user may read the document.
     """
@@ -121,7 +125,7 @@ def guard_admin(state: State) -> Response | None:
         response = problem(401, "A user name and password are required.")
         response.headers["WWW-Authenticate"] = 'Basic realm="oauthdeploy", charset="UTF-8"'
         return response
-    reading = request.method in _READING
+    reading = request.method in _READING if reading is None else reading
     if ADMINISTRATORS in identity.groups:
         return None
     if reading and (READ_ONLY_ADMINISTRATORS in identity.groups or request.path.rstrip("/") == DOCUMENT_PATH):
