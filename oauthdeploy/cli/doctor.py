@@ -27,7 +27,7 @@ from oauthdeploy.core.exit_codes import ExitCode
     "--write-probe",
     env="WRITE_PROBE",
     is_flag=True,
-    help="Also create, change and delete a throw-away scope and client; asks first.",
+    help="Also create, change and delete throw-away objects; asks first.",
 )
 @option("--yes", "-y", env="YES", is_flag=True, help="Do not ask before writing.")
 @option(
@@ -55,12 +55,14 @@ def doctor(
     values, so that you can send it to others. `serve --replay FILE` starts the embedded server with the same behavior.
 
     Exit code 2 if the server differs from the record of --compare, 4 if an object of --write-probe could not be deleted.
+    Ctrl-C and SIGTERM end a trial after the request in flight; what it created is deleted.
 
     \b
     oauthdeploy doctor login -o json=login.record.json
     oauthdeploy doctor login --compare login.record.json
     """
     from oauthdeploy import workflow
+    from oauthdeploy.cli.interrupts import Interrupts
     from oauthdeploy.reports.doctor import render_diagnosis
 
     def confirm(chosen: str) -> bool:
@@ -72,13 +74,25 @@ def doctor(
                 fix="Add --yes.",
             )
         return click.confirm(
-            f"Create a scope and a client on '{chosen}', change them and delete them again?", default=False, err=True
+            f"Create throw-away objects on '{chosen}', change them and delete them again?", default=False, err=True
         )
 
     earlier = workflow.read_record(compare) if compare is not None else None
-    found = workflow.diagnose(
-        source.request(), name, servers.options(), write=confirm if write_probe else None, earlier=earlier
-    )
+    with Interrupts() as interrupts:
+
+        def begin(chosen: str) -> bool:
+            if confirmed := confirm(chosen):
+                interrupts.begin()
+            return confirmed
+
+        found = workflow.diagnose(
+            source.request(),
+            name,
+            servers.options(),
+            write=begin if write_probe else None,
+            earlier=earlier,
+            stop=interrupts.stop,
+        )
     output.emit(
         {
             "text": lambda look: render_diagnosis(found.server, found.record, found.changes, found.left, look),
@@ -88,4 +102,7 @@ def doctor(
     if found.left:
         streams.write_talk(f"Delete by hand: {', '.join(found.left)}.\n")
         leave(ExitCode.PARTIAL)
+    if found.interrupted:
+        streams.write_talk("Interrupted. Everything that was created has been deleted.\n")
+        leave(ExitCode.INTERRUPTED)
     leave(ExitCode.CHANGES if found.changes else ExitCode.DONE)

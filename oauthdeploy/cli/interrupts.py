@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM around an apply.
+"""Ctrl-C and SIGTERM around an apply, and around a trial of writing.
 
 before the first write    ends at once; nothing was written
 while it writes           requests in flight finish, the rest is skipped, the report is written: exit code 4
@@ -26,11 +26,15 @@ class Interrupts(Handling):
         self.stop = threading.Event()
         self._writing = threading.Event()
 
+    def begin(self) -> None:
+        """From now on something may have been written."""
+        self._writing.set()
+
     def noting(self, tell: Callable[[Event], None]) -> Callable[[Event], None]:
         """A listener that also records that writing has begun, at the first event."""
 
         def listen(event: Event) -> None:
-            self._writing.set()
+            self.begin()
             tell(event)
 
         return listen

@@ -6,7 +6,8 @@ Pure, except for `look`, which sends a request.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -73,6 +74,76 @@ class WriteProbe:
     facts: Mapping[str, str | int | bool]
     judgements: tuple[Judgement, ...]
     left: tuple[str, ...] = ()
+
+
+class Trial(ABC):
+    """A trial of writing: its steps make and change throw-away objects, all called `name`, and `clean_up` removes them."""
+
+    def __init__(self, http: AdminClient, name: str) -> None:
+        self.http = http
+        self.name = name
+        self.seen: list[Observation] = []
+        self.facts: dict[str, str | int | bool] = {}
+        self.judgements: list[Judgement] = []
+        self.left: list[str] = []
+
+    @abstractmethod
+    def steps(self) -> Iterator[None]:
+        """Yields after each step, where the trial may end. Raises ServerError."""
+
+    @abstractmethod
+    def clean_up(self) -> None:
+        """Removes what the steps made, also where the response to a create was lost; names the rest in `left`."""
+
+    def carry_out(self) -> WriteProbe:
+        """Takes the steps until the client's stop event is set, and cleans up whatever happens.
+
+        Raises the ServerError that ended a trial which left nothing; if something is left, the result names it.
+        """
+        failed: ServerError | None = None
+        try:
+            for _step in self.steps():
+                if self.http.is_stopping:
+                    break
+        except ServerError as error:
+            failed = error
+        finally:
+            self.clean_up()
+        if failed is not None and not self.left:
+            raise failed
+        if failed is not None:
+            self.judgements.append(Judgement("trial of writing", "unknown", failed.summary))
+        return WriteProbe(tuple(self.seen), self.facts, tuple(self.judgements), tuple(self.left))
+
+    def say(self, subject: str, good: bool, otherwise: str) -> None:
+        """Add a judgement; `otherwise` says what was seen if it is not as expected."""
+        self.judgements.append(Judgement(subject, "as expected" if good else "differs", "" if good else otherwise))
+
+    def send(
+        self, name: str, method: str, route: Route | str, template: str, body: Any = None
+    ) -> tuple[int | None, Any]:
+        """Send once; returns the status of a refusal, None for success, and the body. Raises Unreachable and Unauthorized."""
+        try:
+            answer = self.http.request(method, route, body)
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            self.seen.append(Observation(name, method, template, error.status))
+            return error.status or 0, None
+        self.seen.append(Observation(name, method, template, answer.status, shape_of(answer.body)))
+        return None, answer.body
+
+    def attempt(self, name: str, method: str, template: str, step: Callable[[], object]) -> int | None:
+        """Take one step by a function of the driver; returns the status of a refusal, None for success."""
+        try:
+            step()
+        except (Unreachable, Unauthorized):
+            raise
+        except ServerError as error:
+            self.seen.append(Observation(name, method, template, error.status))
+            return error.status or 0
+        self.seen.append(Observation(name, method, template, None))
+        return None
 
 
 def look(

@@ -154,6 +154,11 @@ class AdminClient:
         if isinstance(self._auth, RenewingAuth):
             self._auth.set_stop_event(stop)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the stop event is set."""
+        return self._stop.is_set()
+
     def _nap(self, seconds: float) -> None:
         self._stop.wait(seconds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class Diagnosis:
     """What came of an examination of `server`: the `record` as JSON, and its `judgements`.
 
     `changes` are the differences from an earlier record: the place, and both values in words; None where there was none to
-    compare with. `left` is what a trial of writing could not remove.
+    compare with. `left` is what a trial of writing could not remove; `interrupted`: `stop` ended it early.
     """
 
     server: str
@@ -41,6 +42,7 @@ class Diagnosis:
     judgements: tuple[Judgement, ...]
     changes: tuple[tuple[str, str, str], ...] | None = None
     left: tuple[str, ...] = ()
+    interrupted: bool = False
 
 
 def diagnose(
@@ -50,11 +52,12 @@ def diagnose(
     *,
     write: Callable[[str], bool] | None = None,
     earlier: Mapping[str, Any] | None = None,
+    stop: threading.Event | None = None,
 ) -> Diagnosis:
     """Examine the server called `name`, or the only one of the manifest.
 
     `write` is asked, with the server's name, before throw-away objects are made; without it nothing is written. `earlier` is a
-    record to compare with.
+    record to compare with. Setting `stop` ends a trial of writing after the request in flight; what it made is removed.
 
     Raises ManifestInvalid, UsageError and ServerError.
     """
@@ -65,13 +68,15 @@ def diagnose(
         found = drivers[chosen].examine()
     entry = manifest.desired.servers[chosen]
     tried: WriteProbe | None = None
+    stop = stop or threading.Event()
     if write is not None and write(chosen):
         with connected(manifest, options, read_only=False) as drivers:
+            drivers[chosen].set_stop_event(stop)
             tried = drivers[chosen].try_writing(secrets.token_hex(4))
     record = _record(entry.driver, entry.role.value, found, tried)
     changes = None if earlier is None else tuple(differences(_compared(earlier), _compared(record)))
     judgements = (*found.judgements, *(tried.judgements if tried else ()))
-    return Diagnosis(chosen, record, judgements, changes, tried.left if tried else ())
+    return Diagnosis(chosen, record, judgements, changes, tried.left if tried else (), stop.is_set())
 
 
 def read_record(path: Path) -> Mapping[str, Any]:

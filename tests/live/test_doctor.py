@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oauthdeploy.core.errors import Conflict
+from oauthdeploy.core.errors import Conflict, Rejected
 from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.server import Profile, SeedUser, ServerConfig, profile_of_record, start
@@ -143,6 +144,42 @@ def test_what_an_interruption_left_is_told(make_pair: PairFactory) -> None:
     assert "oauthdeploy_doctor_1a2b" in told.out
 
 
+DOCTOR = "oauthdeploy-doctor-"
+
+
+def names(realm: Realm, path: str, key: str) -> list[str]:
+    return [str(one[key]) for one in realm.get(path)]
+
+
+@pytest.mark.parametrize("refuses", [False, True], ids=["removed", "named"])
+def test_a_signal_ends_a_trial_in_order(make_pair: PairFactory, monkeypatch: pytest.MonkeyPatch, refuses: bool) -> None:
+    """SIGTERM after the client was made: what was made is deleted, and named where it could not be."""
+    pair = deployed_pair(make_pair)
+    before = pair.holdings(pair.login)
+    client = AdminApi.__init__.__globals__["AdminClient"]
+    request = client.request
+
+    def signalled(self: Any, method: str, *given: Any, **more: Any) -> Any:
+        if method == "PATCH":
+            signal.raise_signal(signal.SIGTERM)
+        if refuses and method == "DELETE":
+            raise Rejected("no", server="login", status=403)
+        return request(self, method, *given, **more)
+
+    monkeypatch.setattr(client, "request", signalled)
+    ran = pair.run("doctor", "login", "--write-probe", "--yes")
+    monkeypatch.undo()
+    assert [method for _, method, _ in pair.writes()].count("PATCH") == 1, "the trial ended after the request in flight"
+    if refuses:
+        assert ran.code == 4
+        assert "Delete by hand: client oauthdeploy_doctor_" in ran.err
+        assert ", scope oauthdeploy_doctor_" in ran.err
+    else:
+        assert ran.code == 130
+        assert "has been deleted" in ran.err
+        assert pair.holdings(pair.login) == before
+
+
 def manifest(folder: Path, entry: dict[str, Any]) -> Path:
     document = {"version": 1, "name": "looked-at", "servers": {"it": entry}}
     (folder / "oauthdeploy.yaml").write_text(json.dumps(document))
@@ -167,9 +204,11 @@ def test_keycloak_is_examined(realm: Realm, tmp_path: Path) -> None:
     assert realm.name not in ran.out
     assert {one["verdict"] for one in ran.json["judgements"]} == {"as expected"}
     assert "Keycloak" in ran.json["product"]["product"]
-    probe = run_command(tmp_path, "doctor", "--write-probe", "--yes", env=env)
-    assert probe.code != 0
-    assert "no trial of writing" in probe.err
+    tried = run_command(tmp_path, "doctor", "--write-probe", "--yes", "-o", "json", env=env)
+    assert tried.code == 0, tried.err
+    assert {one["verdict"] for one in tried.json["judgements"]} == {"as expected"}
+    there = [*names(realm, "/clients", "clientId"), *names(realm, "/client-scopes", "name")]
+    assert not [name for name in there if DOCTOR in name]
 
 
 def test_opa_is_examined(opa: Opa, tmp_path: Path) -> None:
@@ -182,6 +221,10 @@ def test_opa_is_examined(opa: Opa, tmp_path: Path) -> None:
     assert shape_problem("record", ran.json) == ""
     assert "canary" not in ran.out
     assert {one["verdict"] for one in ran.json["judgements"]} == {"as expected"}
+    tried = run_command(tmp_path, "doctor", "it", "--write-probe", "--yes", "-o", "json", env={})
+    assert tried.code == 0, tried.err
+    assert {one["verdict"] for one in tried.json["judgements"]} == {"as expected"}
+    assert opa.data().keys() == {"oauth"}, "a document beside the driver's own came and went"
 
 
 def test_a_server_that_is_down_is_exit_code_8(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.common_steps import at_once, parsed, writing
-from oauthdeploy.drivers.examination import Examination
+from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.drivers.http import counting
 from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak import examination
@@ -64,6 +64,10 @@ class KeycloakDriver(Driver):
         """Look at the realm, its clients and scopes, and at names that do not exist."""
         report = self.check()
         return examination.examine(self._admin, f"{report.product} {report.version}".strip())
+
+    def try_writing(self, tag: str) -> WriteProbe:
+        """Create, change and remove a client scope and a disabled client."""
+        return examination.try_writing(self._admin, tag)
 
     def check(self) -> ServerReport:
         """Read the realm: that shows whether the address, the account and the realm are right."""

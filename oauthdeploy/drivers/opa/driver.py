@@ -14,7 +14,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import Conflict, ServerError, UnexpectedAnswer
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.common_steps import OVERLOADED, at_once, parsed, warning_of, writing
-from oauthdeploy.drivers.examination import Examination
+from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.opa import examination, mapping
 from oauthdeploy.drivers.opa.client import DataApi, overlap, owners_of
@@ -83,6 +83,10 @@ class OpaDriver(Driver):
         """Look at the document, and at one that does not exist."""
         report = self.check()
         return examination.examine(self._api, f"{report.product} {report.version}".strip())
+
+    def try_writing(self, tag: str) -> WriteProbe:
+        """Create, change and remove a document beside its own."""
+        return examination.try_writing(self._api, tag)
 
     def _in_memory(self, config: Mapping[str, Any]) -> bool:
         """Whether a restart loses the document: neither a bundle nor the disk has it."""

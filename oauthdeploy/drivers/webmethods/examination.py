@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
+from oauthdeploy.core.errors import ServerError
 from oauthdeploy.core.secrets import is_masked
 from oauthdeploy.drivers.examination import (
     Examination,
     Judgement,
     Observation,
+    Trial,
     Verdict,
     WriteProbe,
     look,
@@ -249,45 +250,37 @@ def _left_over(looks: _Looks) -> Sequence[Judgement]:
 
 
 def try_writing(admin: AdminApi, tag: str) -> WriteProbe:
-    """Create a scope and a client, change and remove them. They are removed even if the trial is interrupted.
-
-    `tag` distinguishes this trial from others.
-    """
-    trial = _Trial(admin, PREFIX + tag)
-    try:
-        trial.run()
-    finally:
-        trial.clean_up()
-    facts = trial.facts
-    return WriteProbe(tuple(trial.seen), facts, tuple(trial.judgements), tuple(trial.left))
+    """Create a scope and a client, change and remove them; `tag` distinguishes this trial from others."""
+    return _Trial(admin, PREFIX + tag).carry_out()
 
 
-class _Trial:
+class _Trial(Trial):
     def __init__(self, admin: AdminApi, name: str) -> None:
+        super().__init__(admin.http, name)
         self.admin = admin
-        self.name = name
-        self.seen: list[Observation] = []
-        self.facts: dict[str, str | int | bool] = {}
-        self.judgements: list[Judgement] = []
-        self.left: list[str] = []
         self.client_id = ""
         self._asked_for_client = False
 
-    def run(self) -> None:
+    def steps(self) -> Iterator[None]:
         self._scopes()
+        yield
         if not self._make_client():
             return
+        yield
         before = self._read()
         self._patch("one field", {"description": "second"})
         after = self._read()
         self._judge_patch(before, after)
+        yield
         self._patch("null", {"description": None})
         told = self._read().get("description")
-        self._say("PATCH with null", told in (None, ""), f"description is then {shape_of(told)}")
+        self.say("PATCH with null", told in (None, ""), f"description is then {shape_of(told)}")
+        yield
         self._patch("association", {"scopes": []})
-        self._say("PATCH of the scopes", self._read().get("scopes") in (None, []), "the client keeps its scopes")
+        self.say("PATCH of the scopes", self._read().get("scopes") in (None, []), "the client keeps its scopes")
+        yield
         self._patch("disable", {"enabled": False})
-        self._say("PATCH of enabled", str(self._read().get("enabled")).lower() == "false", "the client stays enabled")
+        self.say("PATCH of enabled", str(self._read().get("enabled")).lower() == "false", "the client stays enabled")
 
     def _scopes(self) -> None:
         body = {
@@ -296,12 +289,12 @@ class _Trial:
             "FoldersAndServices": [],
             "urlTemplates": [],
         }
-        made = self._try("POST scope", lambda: self.admin.create_scope(self.name, body))
-        self._say("POST of a scope", made is None, f"status {made}")
-        again = self._try("POST scope again", lambda: self.admin.create_scope(self.name, body))
+        made = self.attempt("POST scope", "POST", doc.SCOPES, lambda: self.admin.create_scope(self.name, body))
+        self.say("POST of a scope", made is None, f"status {made}")
+        again = self.attempt("POST scope again", "POST", doc.SCOPES, lambda: self.admin.create_scope(self.name, body))
         if again is not None:
             self.facts["duplicate"] = again
-        self._say("POST of a scope that exists", again == 409, f"status {again}")
+        self.say("POST of a scope that exists", again == 409, f"status {again}")
 
     def _make_client(self) -> bool:
         body = {
@@ -311,15 +304,15 @@ class _Trial:
         }  # fmt: skip
         self._asked_for_client = True
         route = Route.to(self.admin.api.paths["POST", doc.CLIENTS])
-        status, answer = self._send("POST client", "POST", route, body, doc.CLIENTS)
+        status, answer = self.send("POST client", "POST", route, doc.CLIENTS, body)
         if status is not None or not isinstance(answer, Mapping) or not isinstance(answer.get("client_id"), str):
-            self._say("POST of a client", False, f"status {status}")
+            self.say("POST of a client", False, f"status {status}")
             return False
         self.client_id = answer["client_id"]
         secret = answer.get("client_secret")
         self.facts["secret_at_creation"] = bool(secret) and not is_masked(str(secret))
-        self._say("POST of a client", True, "")
-        self._say("secret of a new client", bool(self.facts["secret_at_creation"]), "the answer does not hold it")
+        self.say("POST of a client", True, "")
+        self.say("secret of a new client", bool(self.facts["secret_at_creation"]), "the answer does not hold it")
         return True
 
     def _read(self) -> Mapping[str, Any]:
@@ -328,45 +321,19 @@ class _Trial:
         return body if isinstance(body, Mapping) else {}
 
     def _patch(self, what: str, body: Mapping[str, Any]) -> None:
-        status, _answer = self._send(f"PATCH {what}", "PATCH", self._route("PATCH"), body, doc.CLIENT)
+        status, _answer = self.send(f"PATCH {what}", "PATCH", self._route("PATCH"), doc.CLIENT, body)
         if status is not None:
             self.facts.setdefault("patch", "replaces")
-            self._say(f"PATCH of {what}", False, f"status {status}")
+            self.say(f"PATCH of {what}", False, f"status {status}")
 
     def _judge_patch(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         kept = ("redirect_uris", "scopes", "tokenLifetime", "tokenRefreshCount", "authorizationCodeGrant")
         lost = [key for key in kept if before.get(key) != after.get(key)]
         self.facts.setdefault("patch", "clears" if lost else "merges")
-        self._say("PATCH keeps what it does not name", not lost, f"resets {', '.join(lost)}")
+        self.say("PATCH keeps what it does not name", not lost, f"resets {', '.join(lost)}")
 
     def _route(self, method: str) -> Route:
         return Route.to(self.admin.api.paths[method, doc.CLIENT], self.client_id)
-
-    def _send(self, name: str, method: str, route: Route, body: Any, template: str) -> tuple[int | None, Any]:
-        """Send once; returns the status of a refusal, None for success, and the body."""
-        try:
-            answer = self.admin.http.request(method, route, body)
-        except (Unreachable, Unauthorized):
-            raise
-        except ServerError as error:
-            self.seen.append(Observation(name, method, template, error.status))
-            return error.status or 0, None
-        self.seen.append(Observation(name, method, template, answer.status, shape_of(answer.body)))
-        return None, answer.body
-
-    def _try(self, name: str, step: Callable[[], object]) -> int | None:
-        try:
-            step()
-        except (Unreachable, Unauthorized):
-            raise
-        except ServerError as error:
-            self.seen.append(Observation(name, "POST", doc.SCOPES, error.status))
-            return error.status or 0
-        self.seen.append(Observation(name, "POST", doc.SCOPES, 201))
-        return None
-
-    def _say(self, subject: str, good: bool, otherwise: str) -> None:
-        self.judgements.append(Judgement(subject, "as expected" if good else "differs", "" if good else otherwise))
 
     def clean_up(self) -> None:
         """Remove what was created, whatever happened, and check that it is gone."""
