@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import growth, keycloak, others, tables
-from benchmarks.measuring import Row
+from benchmarks.measuring import Failed, Row
 from oauthdeploy import __version__
 from tests.servers import keycloak as keycloak_server
 from tests.servers import opa as opa_server
@@ -43,7 +43,10 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--page", action="store_true")
     given = parser.parse_args()
-    document = measure(given)
+    try:
+        document = measure(given)
+    except Failed as problem:
+        raise SystemExit(str(problem)) from None
     text = json.dumps(document, indent=2) + "\n"
     if given.json:
         given.json.write_text(text, encoding="utf-8")
@@ -61,11 +64,12 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     chosen = [part for part in PARTS if part in given.only.split(",")]
     found: list[Row] = []
     sizes: dict[str, str] = {}
+    absent: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         for part in chosen:
             if part == "growth":
                 continue
-            for one in _rows(part, given, Path(folder, part)):
+            for one in _rows(part, given, Path(folder, part), absent):
                 sys.stderr.write(
                     f"{one.server}: {one.work}, {one.tool}: {one.seconds:.2f} s, {one.requests} requests\n"
                 )
@@ -75,7 +79,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "about": about,
         "rounds": given.rounds,
-        "absent": [keycloak.LIBRARY] if not given.no_peers and not keycloak.has_library() else [],
+        "absent": absent,
         "sizes": sizes,
         "rows": [one.document() for one in found],
         "growth": offline,
@@ -92,7 +96,7 @@ def _size(part: str, given: argparse.Namespace) -> str:
     return sizes[part]
 
 
-def _rows(part: str, given: argparse.Namespace, folder: Path) -> Iterator[Row]:
+def _rows(part: str, given: argparse.Namespace, folder: Path, absent: dict[str, str]) -> Iterator[Row]:
     folder.mkdir()
     if part == "webmethods":
         yield from others.webmethods(given.clients, given.rounds, folder)
@@ -100,7 +104,7 @@ def _rows(part: str, given: argparse.Namespace, folder: Path) -> Iterator[Row]:
         server = keycloak_server.launch(folder / "server", os.getpid())
         try:
             estate = keycloak.Estate(given.clients, given.scopes)
-            yield from keycloak.rows(server, estate, given.rounds, folder / "rounds", peers=not given.no_peers)
+            yield from keycloak.rows(server, estate, given.rounds, folder / "rounds", absent, peers=not given.no_peers)
         finally:
             server.process.stop()
     else:

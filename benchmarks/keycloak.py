@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.bare import KeycloakLoader
-from benchmarks.measuring import Row, Run, measured, oauthdeploy, program, row
+from benchmarks.measuring import Failed, Row, Run, measured, oauthdeploy, program, row
 from tests.servers.counting_proxy import CountingProxy
 from tests.servers.keycloak import Keycloak, Realm, make_realm, obtain
 
@@ -89,14 +89,18 @@ class Round:
     folder: Path
     server: Keycloak
     runs: dict[tuple[str, str], Run] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    """The peers that were not measured, and why."""
 
     def go(self, *, peers: bool) -> None:
         """Do every work, each tool in a realm of its own."""
         self._in_a_realm(self._ours)
         self._in_a_realm(self._bare)
-        if peers:
-            self._in_a_realm(self._library)
-            self._in_a_realm(self._kcadm)
+        for tool, works in ((LIBRARY, self._library), (KCADM, self._kcadm)) if peers else ():
+            try:
+                self._in_a_realm(works)
+            except Failed as problem:
+                self.absent[tool] = str(problem).splitlines()[-1].strip()
 
     def _in_a_realm(self, works: Callable[[Realm], None]) -> None:
         realm = make_realm(self.server)
@@ -153,7 +157,7 @@ class Round:
 
     def _library(self, realm: Realm) -> None:
         if not has_library():
-            return
+            raise Failed("it is not installed")
         bodies = self._bodies({"scopes": self.estate.scope_bodies(), "clients": self.estate.client_bodies()})
         account = (self.server.username, self.server.password)
         command = [sys.executable, "-c", LIBRARY_LOOP, self.proxy.url, realm.name, *account, str(bodies)]
@@ -191,8 +195,10 @@ def has_library() -> bool:
     return subprocess.run([sys.executable, "-c", "import keycloak"], capture_output=True, check=False).returncode == 0
 
 
-def rows(server: Keycloak, estate: Estate, rounds: int, folder: Path, *, peers: bool) -> Iterator[Row]:
-    """The medians of every work and tool, the bare loader first."""
+def rows(
+    server: Keycloak, estate: Estate, rounds: int, folder: Path, absent: dict[str, str], *, peers: bool
+) -> Iterator[Row]:
+    """The medians of every work and tool, the bare loader first; `absent` gets the peers that were not measured, and why."""
     done: list[Round] = []
     with CountingProxy(server.url) as proxy:
         for number in range(rounds):
@@ -200,11 +206,12 @@ def rows(server: Keycloak, estate: Estate, rounds: int, folder: Path, *, peers: 
             here.mkdir(parents=True)
             done.append(Round(estate, proxy, here, server))
             done[-1].go(peers=peers)
+            absent.update(done[-1].absent)
             shutil.rmtree(here)
     works = list(dict.fromkeys(work for work, _tool in done[0].runs))
     for work in works:
         bare = [one.runs[work, BARE] for one in done]
         for tool in (BARE, OURS, LIBRARY, KCADM):
             runs = [one.runs[work, tool] for one in done if (work, tool) in one.runs]
-            if runs:
+            if len(runs) == len(done):
                 yield row(SERVER, work, tool, runs, () if tool == BARE else bare)

@@ -15,6 +15,10 @@ from typing import Any
 from tests.servers.counting_proxy import CountingProxy, round_trips
 
 
+class Failed(Exception):
+    """A program did not do its work."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One run: wall-clock seconds, and what passed the proxies. `chain` is the longest chain of requests (round trips)."""
@@ -76,7 +80,7 @@ def row(server: str, work: str, tool: str, runs: Sequence[Run], bare: Sequence[R
 
 
 def program(command: Sequence[str | Path], folder: Path, env: Mapping[str, str], good: Sequence[int] = (0,)) -> None:
-    """Run a program to its end. Raises SystemExit with its last words if it fails."""
+    """Run a program to its end. Raises Failed with its last words if it fails."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OAUTHDEPLOY_")}
     done = subprocess.run(
         command,
@@ -88,7 +92,7 @@ def program(command: Sequence[str | Path], folder: Path, env: Mapping[str, str],
         check=False,
     )
     if done.returncode not in good:
-        raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
+        raise Failed(f"{command[0]} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
 
 
 def oauthdeploy(folder: Path, env: Mapping[str, str], *arguments: str) -> None:

@@ -29,6 +29,7 @@ def markdown(document: Mapping[str, Any]) -> str:
     for server in dict.fromkeys(one["server"] for one in document["rows"]):
         rows = [one for one in document["rows"] if one["server"] == server]
         parts.append(f"**{server}**, {document['sizes'][server]}\n\n{table(COLUMNS, rows)}")
+    parts += [f"Not measured: {tool} ({why})." for tool, why in document["absent"].items()]
     if document["growth"]:
         parts.append(f"**Without a server**\n\n{table(GROWTH, document['growth'])}")
     return "\n\n".join(parts)

@@ -204,6 +204,7 @@ def test_the_figures_of_performance_have_the_shape_of_a_run() -> None:
         "rounds": 1,
         "sizes": {"S": "y"},
         "growth": [],
+        "absent": {"peer": "why"},
         "rows": [{"server": "S", "work": "w", "tool": "t"}],
     }
     assert tables.with_figures(tables.with_figures(text, document), document) == tables.with_figures(text, document)
