@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import re
 import subprocess
@@ -205,7 +206,7 @@ def test_the_command_follows_how_the_package_was_installed(
         def read_text(self, name: str) -> str | None:
             return {"INSTALLER": f"{installer}\n", "direct_url.json": json.dumps(origin) if origin else None}[name]
 
-    monkeypatch.setattr(extras, "distribution", lambda _name: Installed())
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _name: Installed())
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     monkeypatch.setattr(sys, "executable", "/opt/python")
     if marker:
