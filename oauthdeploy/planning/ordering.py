@@ -45,7 +45,7 @@
   (`two_writes`).
 - Widening comes before narrowing, so a scope and its clients together can temporarily allow more than either manifest. The
   plan says so at the scope, or at the client. A new association of a client that is disabled or loses a grant comes after
-  that.
+  that, except on a server with both roles that trusts another one.
 """
 
 from __future__ import annotations
@@ -106,12 +106,14 @@ def order(
     `batch_key` names the request on a server that carries a change, from its address and action. Raises OrderCycle.
     """
     stages = {change.address: stage_of(change, desired.servers[change.address.server].role) for change in changes}
-    stages |= _after_their_clients(changes, stages)
+    stages |= _after_their_clients(changes, stages, desired)
     graph = _Graph(changes, stages, desired, live)
+    needs = {change.address: graph.needs(change) for change in changes}
+    stages = dict(_not_before_needs(stages, needs))
 
     def placed(change: Change) -> Change:
         batch = batch_key(change.address.server, change)
-        return replace(change, stage=stages[change.address], depends_on=graph.needs(change), batch=batch)
+        return replace(change, stage=stages[change.address], depends_on=needs[change.address], batch=batch)
 
     return topological(
         [graph.with_note(change) for change in graph.in_two_writes([placed(change) for change in changes])]
@@ -148,12 +150,43 @@ def _narrows(change: Change) -> bool:
     return direction_of(change.address.kind, change.fields) is Direction.NARROWS
 
 
-def _after_their_clients(changes: Sequence[Change], stages: Mapping[Address, Stage]) -> Mapping[Address, Stage]:
-    """The stages of new associations whose clients are disabled or lose a grant: they come after that, not before."""
+def _after_their_clients(
+    changes: Sequence[Change], stages: Mapping[Address, Stage], desired: DesiredState
+) -> Mapping[Address, Stage]:
+    """The stages of new associations whose clients are disabled or lose a grant: they come after that, not before.
+
+    Not on a server with both roles that trusts another one: there, clients are restricted last, after the other server no
+    longer grants what they lose, and two servers that trust each other would wait for each other.
+    """
     restricted = {c.address: stages[c.address] for c in changes if _restricts(c) and stages[c.address] in _NARROWING}
-    given = [c.address for c in changes if c.address.kind is Kind.ASSOCIATION and c.action is Action.CREATE]
+    waiting = {name for name in desired.servers if trusted_by(desired, name) not in (None, name)}
+    given = [
+        c.address
+        for c in changes
+        if c.address.kind is Kind.ASSOCIATION and c.action is Action.CREATE and c.address.server not in waiting
+    ]
     clients = {address: Address(Kind.CLIENT, address.client, address.server) for address in given}
     return {address: restricted[client] for address, client in clients.items() if client in restricted}
+
+
+def _not_before_needs(
+    stages: Mapping[Address, Stage], needs: Mapping[Address, Sequence[Address]]
+) -> Mapping[Address, Stage]:
+    """The stages, with no change in an earlier one than what it needs.
+
+    What goes on the authorization side of a server with both waits for the resource side if what comes for it does.
+    """
+    found = dict(stages)
+    waiting = list(needs)
+    while waiting:
+        late = [
+            address for address in waiting if any(found[one] > found[address] for one in needs[address] if one in found)
+        ]
+        found |= {address: max(found[one] for one in needs[address] if one in found) for address in late}
+        # Whoever needs one of those may be too early now.
+        moved = set(late)
+        waiting = [address for address in needs if moved.intersection(needs[address])] if moved else []
+    return found
 
 
 def _restricts(change: Change) -> bool:

@@ -8,6 +8,7 @@ from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Client, ClientSecret, Scope, Trust
+from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.selection import restrict_to, select
@@ -54,6 +55,28 @@ def test_an_association_goes_after_the_one_that_comes_for_it() -> None:
         "association/web:read@as": "delete",
     }
     assert needs(plan, association("web", "read")) == {"association/web:v2@as"}
+
+
+def test_what_goes_on_a_server_of_both_roles_is_in_no_earlier_stage_than_what_comes_for_it() -> None:
+    """The client is disabled first, on the resource side; so its new scope comes there too, and the old one goes after that."""
+    both = {"all": Server(role=Role.BOTH, driver="fake", authorization_server="all")}
+    web = client("web", "all")
+    old, new = (association("web", name, "all") for name in ("read", "v2"))
+    names = [scope("read", "all"), scope("v2", "all")]
+    wanted = desired(
+        {web: Client(enabled=False), **{name: Scope() for name in names}, new: ASSOCIATION},
+        servers=both,
+        listed_clients=frozenset({"web"}),
+    )
+    state = {web: Client(enabled=True), **{name: Scope() for name in names}, old: ASSOCIATION}
+    plan = plan_of(wanted, live(state, servers=["all"]))
+    assert [str(change.address) for change in plan.changes] == [
+        "client/web@all",
+        "association/web:v2@all",
+        "association/web:read@all",
+    ]
+    stages = [change.stage for change in plan.changes]
+    assert stages == sorted(stages)
 
 
 def test_an_association_that_goes_for_nothing_waits_for_nothing() -> None:
