@@ -341,7 +341,8 @@ servers and 50 to 220 with Keycloak and Open Policy Agent. Figures of all runs s
 | `embedded` | 2 | none | 24,336 | 0 | 0 | 0 |
 | `embedded` | 2 | some | 20,212 | 0 | 0 | 0 |
 | `embedded-own-ids` | none | all | 3,768 | 0 | 0 | 0 |
-| `keycloak-opa` | none | none | 117,149 | 0 | 0 | 0 |
+| `keycloak-opa` | none | none | 124,276 | 0 | 0 | 0 |
+| `keycloak-opa` | none | all | 17,042 | 0 | 0 | 0 |
 | `keycloak-opa` | none | some | 32,951 | 0 | 0 | 0 |
 | `keycloak-opa` | 2 | none | 95,268 | 0 | 0 | 0 |
 | `keycloak-opa` | 2 | all | 15,918 | 0 | 0 | 0 |

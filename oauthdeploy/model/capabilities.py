@@ -29,6 +29,7 @@ from oauthdeploy.model.held_fields import (
     untested,
     yes,
 )
+from oauthdeploy.model.objects import Via
 from oauthdeploy.model.servers import Role
 
 __all__ = [
@@ -187,7 +188,9 @@ class DriverFacts:
     proves that a cut-off works; what is not named proves nothing. `default_scopes_option` is the option of a client that lists
     some of its associations, `protecting` are the options without which an object is weaker, and `beyond` says what such a
     server also has that no export and no comparison covers. `stores_trust`: the server itself introspects nothing, and only
-    stores for its policies where and with which account to introspect, so that a stored trust proves nothing.
+    stores for its policies where and with which account to introspect, so that a stored trust proves nothing. `trusts_two`
+    are the values of `Trust.via` with which a resource server can trust two authorization servers at once; the driver then
+    reads and writes `Trust.also_trusted`.
     """
 
     name: str
@@ -217,6 +220,7 @@ class DriverFacts:
     beyond: str = ""
     protecting: frozenset[str] = frozenset()
     stores_trust: bool = False
+    trusts_two: frozenset[Via] = frozenset()
 
     @cached_property
     def defaults(self) -> Mapping[Kind, Mapping[str, Any]]:

@@ -63,6 +63,13 @@ class Instruction:
 
 
 @dataclass(frozen=True)
+class Transient:
+    """Marks a list that no manifest writes: a change in two writes fills it and empties it again, and what a run that ended in
+    between left in it counts as a difference.
+    """
+
+
+@dataclass(frozen=True)
 class SafeAt:
     """Marks a choice with one safe value: any other opens something, and if `severe`, too much."""
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.model.fields import Model, leaves
+from oauthdeploy.model.fields import Model, Transient, leaves, marked
 from oauthdeploy.model.objects import MODEL_OF, Via
 
 
@@ -160,7 +160,8 @@ SECTIONS: Final[Mapping[Kind, str]] = {
 """The kinds whose fields drivers hold, by the word in front of a field's name."""
 
 _APART: Final = frozenset({"options", "secret"})
-"""Options have models of the drivers' own; what becomes of a secret is asked by capabilities."""
+"""Options have models of the drivers' own; what becomes of a secret is asked by capabilities. What is transient is declared in
+`DriverFacts`."""
 
 NOT_HELD: Final = HeldField(no("the driver has no field for it"))
 
@@ -178,7 +179,8 @@ def fields_of(kind: Kind) -> tuple[str, ...]:
 
 def held_paths(model: type[Model]) -> Iterator[str]:
     """The dotted paths of a model that a driver holds or does not."""
-    return (path for path in leaves(model) if path.partition(".")[0] not in _APART)
+    apart = _APART | marked(model, Transient)
+    return (path for path in leaves(model) if path.partition(".")[0] not in apart)
 
 
 def declared(fields: HeldFields, kind: Kind, path: str) -> HeldField:

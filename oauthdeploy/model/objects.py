@@ -32,6 +32,7 @@ from oauthdeploy.model.fields import (
     Text,
     TextSet,
     Time,
+    Transient,
     WriteOnly,
     field_at,
     metadata_of,
@@ -358,6 +359,13 @@ class Trust(Model):
         examples=["https://login.example.com/keys", "https://login.example.com/realms/shop/keys"],
     )
     audience: Text | None = Field(None, description="A value that the aud of a JWT must contain.")
+    also_trusted: Annotated[TextSet, Opens(), Transient()] | None = Field(
+        None,
+        description="Names of the authorization servers that are trusted as well while the resource server switches.",
+    )
+
+
+ALSO_TRUSTED: Final = "also_trusted"
 
 
 class IssuedBefore(Model):

@@ -28,6 +28,7 @@ from oauthdeploy.planning.normalize import (
     live_value,
     same,
     surely_fulfilled,
+    transient,
     wanted_fields,
     write_only,
 )
@@ -166,6 +167,8 @@ def _existing(
             note = "The server cannot change the type: the client is replaced, and its tokens stop working."
         elif address.kind is Kind.CLIENT and view.knows_by_name and _NAMES & {field.path for field in fields}:
             note = _KNOWN_BY_NAME
+        if left := left_behind(wanted, live):
+            wanted = wanted.model_copy(update={field.path: field.after for field in left})
         yield view.change(address, action, reason, desired=wanted, live=live, fields=fields, note=note, former=former)
 
 
@@ -356,14 +359,23 @@ def compare_object(
     """Compare the written fields of `wanted` with a live object of the same kind; `skip` are dotted paths to leave out."""
     # The server may not return a secret, so equal objects are no proof that it is in place.
     quick = not live.incomparable and not live.unparsed and "secret" not in wanted.model_fields_set
-    if quick and surely_fulfilled(wanted, live.value, skip):
+    left = left_behind(wanted, live)
+    if quick and not left and surely_fulfilled(wanted, live.value, skip):
         return _SAME
     found = _field_differences(wanted, live, facts, skip)
-    fields = list(found.fields)
+    fields = [*found.fields, *left]
     if isinstance(wanted, Client) and isinstance(live.value, Client):
         fields += _revision_change(wanted, live, VALUE in found.incomparable)
     fields += _option_changes(wanted, live, facts.name)
     return ObjectDifference(tuple(fields), found.incomparable, found.unknown)
+
+
+def left_behind(wanted: Object, live: LiveObject) -> tuple[FieldChange, ...]:
+    """What an earlier run that ended between the two writes of a change left in a field that no manifest writes."""
+    found = ((path, _unparsed(live, path) or getattr(live.value, path, None)) for path in transient(type(wanted)))
+    return tuple(
+        FieldChange(path, before, ()) for path, before in found if before and path not in wanted.model_fields_set
+    )
 
 
 def _field_differences(wanted: Object, live: LiveObject, facts: DriverFacts, skip: frozenset[str]) -> ObjectDifference:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
-from oauthdeploy.model.fields import Instruction, Model, SetLike, WriteOnly, marked
+from oauthdeploy.model.fields import Instruction, Model, SetLike, Transient, WriteOnly, marked
 from oauthdeploy.model.objects import Client
 
 OPTIONS: Final = "options"
@@ -137,6 +137,12 @@ def _fields(model: type[Model]) -> tuple[tuple[str, bool], ...]:
     """The names of a model's fields, and whether each is a set."""
     sets = set_like(model)
     return tuple((name, name in sets) for name in model.model_fields)
+
+
+@cache
+def transient(model: type[Model]) -> frozenset[str]:
+    """The fields of a model that no manifest writes (`Transient`)."""
+    return marked(model, Transient)
 
 
 @cache

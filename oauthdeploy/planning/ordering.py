@@ -25,13 +25,14 @@
                                             |       |
                       +---------------------+-------+
                       v
-    7    associations -> clients -> scopes
+    7    associations -> clients -> scopes, and trust in the AS that was left, where both were trusted
 
 - A change that widens anything belongs to the widening half, even if it also narrows something. Only pure narrowing waits.
   Settings and trust always go first: tighter settings must be in force before new clients exist.
 - A resource server switches to another authorization server when the new one has everything, and before anything is removed
   from the old one. Just before the switch, the new one is tried: its key set and metadata, or an introspection. If it does not
-  answer as it must, or a change on it fails, the resource server stays with the old one.
+  answer as it must, or a change on it fails, the resource server stays with the old one. One that can trust two at once, such
+  as Open Policy Agent with signed tokens, trusts both from the switch until the last stage (`two_writes`).
 - On a server of both roles, trust, scopes and clients belong to the stages of resource servers, settings and associations to
   those of authorization servers. Its associations make it grant, so they wait for its peers. If two such servers trust each
   other, associations are deleted by name before their client, so that the two servers never wait for each other.
@@ -54,18 +55,19 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.model.objects import OPENS, Revocation, Side, Trust
+from oauthdeploy.model.objects import OPENS, Revocation, Side, Trust, Via
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Interim, Reason, Stage
 from oauthdeploy.planning.exchanges import Exchanges, switches_issuer
 from oauthdeploy.planning.risk import Direction, direction_of
 from oauthdeploy.planning.server_view import trusted_by
-from oauthdeploy.planning.two_writes import in_words, interim_of
+from oauthdeploy.planning.two_writes import in_words, interim_of, trusting_both
 
 
 class OrderCycle(OAuthDeployError):
@@ -100,10 +102,12 @@ def order(
     desired: DesiredState,
     live: LiveState,
     batch_key: Callable[[str, Change], str] = own_batch,
+    trusting_two: Mapping[str, Collection[Via]] = MappingProxyType({}),
 ) -> tuple[Change, ...]:
     """Give each change its stage, its dependencies and its batch, and return all in a stable order of work.
 
-    `batch_key` names the request on a server that carries a change, from its address and action. Raises OrderCycle.
+    `batch_key` names the request on a server that carries a change, from its address and action. `trusting_two` are, by
+    server, the ways of checking tokens with which it can trust two authorization servers at once. Raises OrderCycle.
     """
     stages = {change.address: stage_of(change, desired.servers[change.address.server].role) for change in changes}
     stages |= _after_their_clients(changes, stages, desired)
@@ -116,7 +120,10 @@ def order(
         return replace(change, stage=stages[change.address], depends_on=needs[change.address], batch=batch)
 
     return topological(
-        [graph.with_note(change) for change in graph.in_two_writes([placed(change) for change in changes])]
+        [
+            graph.with_note(change)
+            for change in graph.in_two_writes([placed(change) for change in changes], trusting_two)
+        ]
     )
 
 
@@ -143,7 +150,7 @@ def _cut_off_side(change: Change, role: Role) -> Side:
 def _narrows(change: Change) -> bool:
     if change.action is Action.DELETE:
         return True
-    if change.action is not Action.UPDATE or change.address.kind in (Kind.SETTINGS, Kind.TRUST):
+    if change.action is not Action.UPDATE or change.address.kind is Kind.SETTINGS:
         return False
     if change.reason is Reason.RENAMED:  # the new name must be there before it is associated
         return False
@@ -302,18 +309,26 @@ class _Graph:
             if server == trusted:
                 yield from addresses.values()
 
-    def in_two_writes(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """The changes, with a first write for those that swap entries with others, unless one request makes the whole swap."""
+    def in_two_writes(self, changes: Sequence[Change], trusting_two: Mapping[str, Collection[Via]]) -> Sequence[Change]:
+        """The changes, with a first write for those that swap entries with others, unless one request makes the whole swap, and
+        for a switch of a resource server that can trust two authorization servers.
+        """
         together = {change.address: (change.address.server, change.stage, change.batch) for change in changes}
 
-        def split(change: Change) -> Change:
+        def interim(change: Change) -> Interim | None:
+            if change.stage is Stage.SWITCH_TRUST:
+                return trusting_both(change, trusting_two.get(change.address.server, ()))
             if change.stage not in _WIDENING:
-                return change
+                return None
             moving, until = self._exchanges.swapped(change)
             if not moving or {together[address] for address in until} == {together[change.address]}:
+                return None
+            return interim_of(change, moving, until | {*self._own_switch(change.address.server)})
+
+        def split(change: Change) -> Change:
+            if (first := interim(change)) is None:
                 return change
-            until |= {*self._own_switch(change.address.server)}
-            change = replace(change, interim=interim_of(change, moving, until))
+            change = replace(change, interim=first)
             return replace(change, note=f"{change.note} {in_words(change)}".strip())
 
         return [split(change) for change in changes]

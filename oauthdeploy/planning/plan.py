@@ -133,7 +133,8 @@ def build_plan(
     """
     with paused():
         comparison = compare(desired, live, facts, unkept)
-        ordered = order(comparison.changes, desired, live, batch_key)
+        trusting_two = {name: facts[server.driver].trusts_two for name, server in desired.servers.items()}
+        ordered = order(comparison.changes, desired, live, batch_key, trusting_two)
         survivors = SurvivingTokens(desired, live, facts)
         changes = tuple(_with_token_note(change, survivors) for change in ordered)
         conflicts = list(name_conflicts(changes, desired, live, facts))

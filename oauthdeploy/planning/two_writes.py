@@ -6,16 +6,22 @@
 
 If two scopes that swap resources were written one after the other, a resource would temporarily be in neither. So an entry
 that such an object loses stays in it until another object has the entry and the clients can reach it there.
+
+    trust     login ───► next, and login too ───► next
+                  switch                    narrow
+
+In the same way, a resource server that can trust two authorization servers trusts both while it switches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.addresses import Address, Kind
+from oauthdeploy.model.objects import ALSO_TRUSTED, Object, Trust, Via
 from oauthdeploy.planning.changes import Change, FieldChange, Interim, Stage
 from oauthdeploy.planning.normalize import canonical_default
 
@@ -23,6 +29,7 @@ _NARROWING: Final[Mapping[Stage, Stage]] = MappingProxyType(
     {
         Stage.WIDEN_RESOURCE: Stage.NARROW_RESOURCE,
         Stage.WIDEN_AUTHORIZATION: Stage.NARROW_AUTHORIZATION,
+        Stage.SWITCH_TRUST: Stage.NARROW_RESOURCE,
     }
 )
 
@@ -38,9 +45,28 @@ def interim_of(change: Change, moving: Mapping[str, frozenset[str]], until: Iter
     return Interim(tuple(kept), tuple(sorted(set(until))))
 
 
+def trusting_both(change: Change, vias: Collection[Via]) -> Interim | None:
+    """The first of two writes of a resource server that switches to another authorization server: it trusts both; None if it
+    cannot. `vias` are the ways of checking tokens with which it can (`DriverFacts.trusts_two`).
+    """
+    old, new = change.live.value if change.live is not None else None, change.desired
+    if not (isinstance(old, Trust) and isinstance(new, Trust)) or not {old.via, new.via} <= {*vias}:
+        return None
+    if change.live is None or change.live.unparsed or not old.authorization_server:
+        return None
+    left = old.also_trusted or ()
+    both = {*left} - {new.authorization_server} | {old.authorization_server}
+    return Interim((FieldChange(ALSO_TRUSTED, left, tuple(sorted(both))),), ())
+
+
 def in_words(change: Change) -> str:
     """The sentence in a plan about the first of two writes."""
     assert change.interim is not None
+    if change.address.kind is Kind.TRUST:
+        now = change.desired.authorization_server if isinstance(change.desired, Trust) else ""
+        names = [name for field in change.interim.fields for name in field.after]
+        also = ", ".join(f"the former {name}" if name == now else name for name in names)
+        return f"In two writes: tokens of {also} are accepted too until the last stage."
     final = {field.path: field.after for field in change.fields}
     staying = sorted({str(e) for field in change.interim.fields for e in field.after if e not in final[field.path]})
     stay = "stays until it" if len(staying) == 1 else "stay until they"
@@ -56,22 +82,26 @@ def _first(change: Change) -> Change:
     if change.interim is None:
         return change
     first = {field.path: field for field in change.interim.fields}
-    assert change.desired is not None
-    return replace(
-        change,
-        desired=change.desired.model_copy(update={path: field.after for path, field in first.items()}),
-        fields=tuple(first.get(field.path, field) for field in change.fields),
-        interim=None,
-    )
+    fields = {field.path: field for field in change.fields} | first
+    return replace(change, desired=_with(change, first.values()), fields=tuple(fields.values()), interim=None)
 
 
 def _second(change: Change) -> Change:
     assert change.interim is not None
     final = {field.path: field.after for field in change.fields}
+    # A list that the change as a whole leaves empty is none of its fields.
+    fields = [FieldChange(field.path, field.after, final.get(field.path, ())) for field in change.interim.fields]
     return replace(
         change,
         stage=_NARROWING[change.stage],
-        fields=tuple(FieldChange(field.path, field.after, final[field.path]) for field in change.interim.fields),
+        desired=_with(change, fields),
+        fields=tuple(fields),
         depends_on=(change.address, *change.interim.until),
         interim=None,
     )
+
+
+def _with(change: Change, fields: Iterable[FieldChange]) -> Object:
+    """The desired object with other values of some fields."""
+    assert change.desired is not None
+    return change.desired.model_copy(update={field.path: field.after for field in fields})

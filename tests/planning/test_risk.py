@@ -67,13 +67,15 @@ def test_what_a_field_change_does(kind: Kind, path: str, before: Any, after: Any
 
 @pytest.mark.parametrize("kind", SECTIONS)
 def test_every_field_of_the_model_is_classed_or_deliberately_not(kind: Kind) -> None:
-    """By a mark in the model, beside the field. Of a trust everything but its secrets is high, like what nobody has classed."""
+    """By a mark in the model, beside the field. Of a trust everything is high, like what nobody has classed, except its secrets
+    and whom it trusts for a while.
+    """
     fields = {
         path for path in leaves(MODEL_OF[kind]) if not path.startswith("secret.deliver_to.") and path != "options"
     }
     unclassed = {path for path in fields if class_of(kind, path) is None}
     if kind is Kind.TRUST:
-        assert fields - unclassed == {"client_secret", "password"}
+        assert fields - unclassed == {"client_secret", "password", "also_trusted"}
         assert {effect_of(kind, FieldChange(path, "a", "b")) for path in unclassed} == {UNCLASSED}
     else:
         assert unclassed == set()

@@ -34,6 +34,7 @@ FACTS = DriverFacts(
     options=NoSettings,
     capabilities={role: {capability: yes() for capability in Capability} for role in Role},
     fields=dict.fromkeys(Role, every_field(yes())),
+    trusts_two=frozenset({"jwt"}),
 )
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import groupby, pairwise
 
 from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import Rejected, Unreachable
-from oauthdeploy.model.objects import Association, Client, Grant, Object, Scope, Trust
+from oauthdeploy.model.objects import Association, Client, Grant, Object, Scope, Trust, Via
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, Policy, PolicyLimits, PrunePolicy
-from oauthdeploy.planning.changes import Change
+from oauthdeploy.planning.changes import Change, Stage
 from oauthdeploy.planning.plan import Plan, build_plan
 from oauthdeploy.running.apply import apply_plan
 from oauthdeploy.running.read import read_live
@@ -39,6 +40,11 @@ class Pairing(StrEnum):
     @property
     def checks_associations(self) -> bool:
         return self is Pairing.KEYCLOAK_OPA
+
+    @property
+    def via(self) -> Via:
+        """By signature, two authorization servers can be trusted at once."""
+        return "jwt" if self is Pairing.KEYCLOAK_OPA else "remote"
 
     def batch(self, server: str, change: Change) -> str:
         if server == "orders" and self is Pairing.KEYCLOAK_OPA:
@@ -69,7 +75,7 @@ class Manifest:
     grants: Mapping[str, tuple[Grant, ...]] = field(default_factory=lambda: dict.fromkeys(CLIENTS, GRANTS))
 
     def objects(self, pairing: Pairing) -> dict[Address, Object]:
-        found: dict[Address, Object] = {TRUST: Trust(authorization_server=self.issuer, via="remote")}
+        found: dict[Address, Object] = {TRUST: Trust(authorization_server=self.issuer, via=pairing.via)}
         places = (self.issuer, "orders")
         for name, resources in self.scopes.items():
             found[Address(Kind.SCOPE, name, self.issuer)] = Scope()
@@ -86,11 +92,19 @@ class Manifest:
         return found
 
 
-def opened(objects: Mapping[Address, Object]) -> Opened:
-    """What clients can reach that ask the trusted authorization server for a token now, with every scope that they may have."""
+def trusted(objects: Mapping[Address, Object]) -> frozenset[str]:
+    """The authorization servers whose tokens the resource server accepts."""
     trust = objects[TRUST]
     assert isinstance(trust, Trust)
-    issuer = trust.authorization_server
+    return frozenset({trust.authorization_server, *(trust.also_trusted or ())})
+
+
+def opened(objects: Mapping[Address, Object]) -> Opened:
+    """What clients can reach that ask a trusted authorization server for a token now, with every scope that they may have."""
+    return frozenset().union(*(_opened_by(issuer, objects) for issuer in trusted(objects)))
+
+
+def _opened_by(issuer: str, objects: Mapping[Address, Object]) -> Opened:
     checks = any(address.kind is Kind.ASSOCIATION and address.server == "orders" for address in objects)
     found = set()
     for address in objects:
@@ -127,6 +141,7 @@ class Estate:
             for name, store in self.stores.items()
         }
         self.states = [self.now()]
+        self.trusts = [trusted(self.objects)]
         self.writes = 0
         for store in self.stores.values():
             store.after = self._note
@@ -144,6 +159,7 @@ class Estate:
 
     def _note(self, _change: Change) -> None:
         self.states.append(self.now())
+        self.trusts.append(trusted(self.objects))
 
     def trouble(self, kind: Trouble, number: int) -> None:
         """Let that happen to the write of this number."""
@@ -275,5 +291,57 @@ def test_every_prefix_of_the_writes_gives_right_answers(
     known = announced(opening, plan, again)
     assert all(old & new <= state for state in estate.states), (sorted(old & new), estate.states)
     assert all(state - known <= old | new for state in estate.states), (sorted(old | new), known, estate.states)
+    if pairing.via == "jwt":
+        # No write turns from one to the other: one whose token works is not refused for having got it a moment ago.
+        assert all(some & other for some, other in pairwise(estate.trusts)), estate.trusts
+    assert estate.trusts[-1] == {after.issuer}
     assert estate.now() == estate.states[-1]
     assert estate.plan(desired).is_empty
+
+
+SWITCH = (Manifest({"s": ("f",)}, {"c": ("s",), "d": None}), Manifest({"s": ("f",)}, {"c": ("s",), "d": None}, "next"))
+OLD, TWO, NEW = frozenset({"login"}), frozenset(ISSUERS), frozenset({"next"})
+
+
+def changed(trusts: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+    """Whom the resource server trusts, one after the other."""
+    return [next(group) for _, group in groupby(trusts)]
+
+
+def test_a_resource_server_that_can_trust_two_does_so_while_it_switches() -> None:
+    """The plan says it; by introspection it trusts one and then the other."""
+    for pairing, expected in ((Pairing.KEYCLOAK_OPA, [OLD, TWO, NEW]), (Pairing.WEBMETHODS, [OLD, NEW])):
+        estate = Estate(pairing, SWITCH[0])
+        desired = estate.wish(*SWITCH)
+        plan = estate.plan(desired)
+        (note,) = [change.note for change in plan.changes if change.address == TRUST]
+        assert ("In two writes: tokens of login are accepted too until the last stage." in note) is (len(expected) == 3)
+        assert estate.apply(plan, desired)
+        assert changed(estate.trusts) == expected
+
+
+def test_what_a_killed_run_still_trusts_is_found_and_ended() -> None:
+    """At whichever write it was killed; the way back trusts both again before it leaves the new one."""
+    seen = set()
+    for number in range(12):
+        estate = Estate(Pairing.KEYCLOAK_OPA, SWITCH[0])
+        desired = estate.wish(*SWITCH)
+        estate.trouble(Trouble.KILLED, number)
+        estate.apply(estate.plan(desired), desired)
+        seen.add(estate.trusts[-1])
+        estate.trouble(Trouble.REFUSED, -1)
+        left = estate.plan(desired)
+        if estate.trusts[-1] == TWO:
+            (change,) = [change for change in left.changes if change.address == TRUST]
+            assert [(field.path, field.before, field.after) for field in change.fields] == [
+                ("also_trusted", ("login",), ())
+            ]
+            assert (change.stage, change.interim) == (Stage.NARROW_RESOURCE, None)
+            back = estate.wish(SWITCH[1], SWITCH[0])
+            assert estate.apply(estate.plan(back), back)
+            assert changed(estate.trusts) == [OLD, TWO, OLD]
+            assert estate.plan(back).is_empty
+        else:
+            assert estate.apply(left, desired)
+            assert estate.trusts[-1] == NEW
+    assert seen == {OLD, TWO, NEW}

@@ -11,14 +11,17 @@ import pytest
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import Rejected
-from oauthdeploy.model.objects import Association, Client, Object, Scope
-from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
+from oauthdeploy.model.objects import Association, Client, Object, Scope, Trust
+from oauthdeploy.planning.changes import Action, Change, FieldChange, Interim, Reason, Stage
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.outcome import Status
 from oauthdeploy.planning.plan import build_plan
+from oauthdeploy.planning.rollback.inverse import inverse
+from oauthdeploy.planning.rollback.steps import steps_of
 from oauthdeploy.planning.selection import select
 from oauthdeploy.planning.two_writes import interim_of, write_steps
 from oauthdeploy.running.apply import apply_plan
+from oauthdeploy.running.journal import read_journal
 from oauthdeploy.running.read import read_live
 from tests.running.kit import FACTS_BY_DRIVER
 from tests.running.test_rollback import Pair
@@ -180,3 +183,19 @@ def test_a_swap_is_rolled_back_whole(tmp_path: Path) -> None:
     assert not [item for item in back.findings if item.rule == "changed-since"]
     pair.apply(back.desired)
     assert pair.holdings() == before
+
+
+def test_a_rollback_of_a_switch_trusts_nobody_else(tmp_path: Path) -> None:
+    """What a killed run had left in the trust before is not brought back with it."""
+    address = Address.singleton(Kind.TRUST, "orders")
+    left = Trust(authorization_server="login", via="jwt", also_trusted=("older",))
+    pair, wanted = Pair(tmp_path, {}, {address: left}), Trust(authorization_server="next", via="jwt")
+    desired = pair.desired({address: wanted})
+    (change,) = pair.plan(desired).changes
+    assert change.interim == Interim((FieldChange("also_trusted", ("older",), ("login", "older")),), ())
+    _report, journal = pair.apply(desired)
+    assert pair.stores["orders"].objects[address] == wanted.model_copy(update={"also_trusted": ()})
+    back = inverse(steps_of(read_journal(journal).records), desired, read_live(pair.drivers, desired))
+    assert pair.apply(back.desired)[0].complete
+    assert pair.stores["orders"].objects[address] == left.model_copy(update={"also_trusted": ()})
+    assert pair.plan(back.desired).is_empty

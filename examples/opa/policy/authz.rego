@@ -39,11 +39,23 @@ has(section) if is_object(config[section])
 
 # -- the token -------------------------------------------------------------------------------------------------------
 
-# A JWT signed by the trusted issuer (RFC 9068), or a token that the trusted server reports as active (RFC 7662).
+# The trusted authorization server, and while oauthdeploy switches to another one, the former one too.
+trusted contains config.trust
+
+trusted contains former if some former in config.also_trusted
+
+# Those of them that signed the token, each by its own name and keys.
+signers contains trust if {
+	some trust in trusted
+	trust.via == "jwt"
+	claims.iss == trust.issuer
+	signed(trust)
+}
+
+# A JWT signed by a trusted issuer (RFC 9068), or a token that the trusted server reports as active (RFC 7662).
 authentic if {
 	config.trust.via == "jwt"
-	signed
-	claims.iss == config.trust.issuer
+	count(signers) > 0
 	is_number(claims.exp)
 	claims.exp > now
 }
@@ -75,41 +87,41 @@ claims := introspected if config.trust.via == "external"
 header := io.jwt.decode(input.token)[0]
 
 # Public-key algorithms only: with "none" or an HMAC, anybody who knows the public key could sign.
-signed if {
+signed(trust) if {
 	header.alg == "RS256"
-	io.jwt.verify_rs256(input.token, keys)
+	io.jwt.verify_rs256(input.token, keys(trust))
 }
 
-signed if {
+signed(trust) if {
 	header.alg == "PS256"
-	io.jwt.verify_ps256(input.token, keys)
+	io.jwt.verify_ps256(input.token, keys(trust))
 }
 
-signed if {
+signed(trust) if {
 	header.alg == "ES256"
-	io.jwt.verify_es256(input.token, keys)
+	io.jwt.verify_es256(input.token, keys(trust))
 }
 
 # Keys are fetched every five minutes, and at once for an unknown key, but at most every ten seconds.
-keys := known if {
-	known := fetched(300)
+keys(trust) := known if {
+	known := fetched(trust.jwks_uri, 300)
 	has_key(known)
 }
 
-keys := fetched(10) if not has_key(fetched(300))
+keys(trust) := fetched(trust.jwks_uri, 10) if not has_key(fetched(trust.jwks_uri, 300))
 
 has_key(jwks) if {
 	some key in json.unmarshal(jwks).keys
 	key.kid == header.kid
 }
 
-fetched(seconds) := http.send({
+fetched(url, duration) := http.send({
 	"method": "GET",
-	"url": config.trust.jwks_uri,
+	"url": url,
 	"timeout": "5s",
 	"raise_error": false,
 	"force_cache": true,
-	"force_cache_duration_seconds": seconds,
+	"force_cache_duration_seconds": duration,
 }).raw_body
 
 # A client introspects, or an account if the manifest has no client.
@@ -132,10 +144,19 @@ introspected := http.send({
 }).body
 
 reasons contains "token is for somebody else" if {
-	wanted := object.get(config.trust, "audience", "")
-	wanted != ""
-	not wanted in audiences
+	every trust in vouching {
+		not for_us(trust)
+	}
 }
+
+# Who says that the token is authentic.
+vouching := signers if count(signers) > 0
+
+vouching := {config.trust} if count(signers) == 0
+
+for_us(trust) if object.get(trust, "audience", "") == ""
+
+for_us(trust) if trust.audience in audiences
 
 audiences contains claims.aud if is_string(claims.aud)
 

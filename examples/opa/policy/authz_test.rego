@@ -268,6 +268,89 @@ test_without_data_nothing_is_allowed if {
 	}
 }
 
+# -- while the trust switches ------------------------------------------------------------------------------------------
+
+switching := object.union(config, {"also_trusted": {"former": {
+	"authorization_server": "former",
+	"via": "jwt",
+	"issuer": "https://former",
+	"jwks_uri": "https://former/keys",
+	"audience": "orders",
+}}})
+
+former_claims := object.union(claims, {"iss": "https://former"})
+
+# Each authorization server has a key of its own.
+own_keys(request) := {"status_code": 200, "raw_body": json.marshal({"keys": [object.remove(by, ["d"])]})} if {
+	by := {"https://login/keys": key, "https://former/keys": other_key}[request.url]
+} else := nothing(request)
+
+decide_between(token, known) := result if {
+	result := authz.decision with input as object.union(call, {"token": token})
+		with data.oauth.orders as known
+		with http.send as own_keys
+		with time.now_ns as (issued + 60) * 1000000000
+}
+
+refused_between(token, known, why) if {
+	result := decide_between(token, known)
+	result.allow == false
+	why in result.reasons
+}
+
+test_both_authorization_servers_are_trusted_while_it_switches if {
+	decide_between(signed(claims, key), switching).allow
+	decide_between(signed(former_claims, other_key), switching).allow
+}
+
+test_neither_can_sign_for_the_other if {
+	refused_between(signed(claims, other_key), switching, "token is not authentic")
+	refused_between(signed(former_claims, key), switching, "token is not authentic")
+	refused_between(signed(object.union(claims, {"iss": "https://else"}), key), switching, "token is not authentic")
+}
+
+test_the_former_one_is_not_trusted_before_and_after if {
+	refused_between(signed(former_claims, other_key), config, "token is not authentic")
+	entry := switching.also_trusted.former
+	incomplete := [{"former": object.remove(entry, [key])} | some key in ["via", "issuer", "jwks_uri"]]
+	external := {"former": object.union(entry, {"via": "external"})}
+	every odd in array.concat(incomplete, [external, {}, [], null, true, "former", {"former": null}, {"former": {}}]) {
+		known := object.union(config, {"also_trusted": odd})
+		refused_between(signed(former_claims, other_key), known, "token is not authentic")
+		decide_between(signed(claims, key), known).allow
+	}
+}
+
+test_what_holds_for_one_holds_for_both if {
+	blocked := object.union(switching, {"blocked": {"web-shop": {}}})
+	cut := object.union(switching, {"issued_before": {"web-shop": {"INC-1": {"before": issued + 1}}}})
+	alone := object.union(object.remove(switching, ["associations"]), {"associations": {"batch": {"orders.all": true}}})
+	every one in [{"iss": "https://login", "by": key}, {"iss": "https://former", "by": other_key}] {
+		content := object.union(claims, {"iss": one.iss})
+		refused_between(signed(content, one.by), blocked, "client is blocked")
+		refused_between(signed(content, one.by), cut, "token was cut off by INC-1")
+		refused_between(signed(content, one.by), alone, "no scope of the token opens this for the client")
+		refused_between(signed(object.union(content, {"aud": "stock"}), one.by), switching, "token is for somebody else")
+		every odd in odd_values {
+			refused_between(signed(object.union(content, {"exp": odd}), one.by), switching, "token is not authentic")
+		}
+	}
+}
+
+knows_but_inactive(request) := {"status_code": 200, "body": object.union(former_claims, {"active": false})} if {
+	request.url == "https://login/introspect"
+} else := own_keys(request)
+
+test_by_introspection_only_the_trusted_server_is_asked if {
+	known := object.union(asking, {"also_trusted": switching.also_trusted})
+	result := authz.decision with input as object.union(call, {"token": signed(former_claims, other_key)})
+		with data.oauth.orders as known
+		with http.send as knows_but_inactive
+		with opa.runtime as {"env": {"INTROSPECTION_SECRET": "s:e"}}
+		with time.now_ns as (issued + 60) * 1000000000
+	result.allow == false
+}
+
 # -- introspection ---------------------------------------------------------------------------------------------------
 
 asking := object.union(object.remove(config, ["trust"]), {"trust": {

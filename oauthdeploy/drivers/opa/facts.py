@@ -125,4 +125,6 @@ FACTS: Final = DriverFacts(
     absence=yes("the document is read in one request, which system.authz allows or refuses as a whole"),
     located_by=("path",),
     stores_trust=True,
+    # By introspection it cannot: OPA's environment has one secret, which must not reach the other authorization server.
+    trusts_two=frozenset({"jwt"}),
 )

@@ -7,6 +7,7 @@
       "blocked":       {"partner-batch": {"revocation": "INC-2041", "reason": "..."}},
       "issued_before": {"partner-batch": {"INC-2041": {"before": 1795507200, "owner": "...", "scope": "..."}}},
       "trust":         {"authorization_server": "login", "via": "jwt", "issuer": "...", "jwks_uri": "...", "audience": "..."},
+      "also_trusted":  {"former": {"authorization_server": "former", "via": "jwt", "issuer": "...", ...}},
       "revision":      {"12": "payments"}
     }
 
@@ -14,6 +15,7 @@
 - `issued_before` refuses tokens whose `iat` (RFC 7519 section 4.1.6; servers issue whole seconds) is before that time; only
   tokens of the `owner` and with the `scope`, if these are given. An entry stays when its client is deleted, so that old tokens
   never work again.
+- `also_trusted` exists only while the trust switches to another authorization server: the trust in the former one, by its name.
 - `owner` is the manifest that a scope or client belongs to. No secret is ever in the document.
 - Keys that are not shown here are left as they are.
 - `revision` has one member, whose name is a growing number. OPA's JSON Patch supports add, remove and replace, but not test: so
@@ -32,11 +34,12 @@ from typing import Any, Final, TypeVar
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.drivers.common_steps import APART
 from oauthdeploy.drivers.field_table import not_returned, read_fields, write_fields
-from oauthdeploy.drivers.json_values import Garbled, fingerprint
+from oauthdeploy.drivers.json_values import Garbled, fingerprint, unparsed
 from oauthdeploy.drivers.opa.fields import BLOCKED, FIELDS, Draft, EntryDraft, LiveEntry, block, object_at
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.identities import label_of
 from oauthdeploy.model.objects import (
+    ALSO_TRUSTED,
     KIND_OF,
     Association,
     Client,
@@ -66,7 +69,7 @@ SECTION_OF: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.SCOPE: (SCOPES,),
     Kind.ASSOCIATION: (ASSOCIATIONS,),
     Kind.REVOCATION: (BLOCKED, ISSUED_BEFORE, CLIENTS),
-    Kind.TRUST: (TRUST,),
+    Kind.TRUST: (TRUST, ALSO_TRUSTED),
 }
 """What has to be read for a kind."""
 
@@ -113,13 +116,22 @@ def read_kind(
         case Kind.TRUST:
             entry = _section(document, TRUST)
             if entry:
-                trust, odd = _read(Trust, entry, needed={"authorization_server": "", "via": "jwt"})
-                live = LiveObject(
-                    trust, fingerprint=fingerprint(entry), incomparable=not_returned(FIELDS[kind]), unparsed=odd
-                )
-                yield Address.singleton(kind, server), live
+                yield Address.singleton(kind, server), _read_trust(entry, document.get(ALSO_TRUSTED))
         case _:
             return
+
+
+def _read_trust(entry: Any, also: Any) -> LiveObject:
+    """The trust, with the names of the servers that are trusted as well."""
+    trust, odd = _read(Trust, entry, needed={"authorization_server": "", "via": "jwt"})
+    told: Any = entry
+    if also not in (None, {}):
+        told = {TRUST: entry, ALSO_TRUSTED: also}
+        if isinstance(also, Mapping):
+            trust = trust.model_copy(update={ALSO_TRUSTED: tuple(sorted(also))})
+        else:
+            odd = {**odd, ALSO_TRUSTED: unparsed(also)}
+    return LiveObject(trust, fingerprint=fingerprint(told), incomparable=not_returned(FIELDS[Kind.TRUST]), unparsed=odd)
 
 
 def client_of(document: Document, word: str) -> str:
@@ -357,6 +369,7 @@ def refusal(revocation: Revocation, now: datetime | None, cut_at: float | None =
 def _trust(draft: Draft, change: Change, desired: Trust) -> None:
     """Write the trust, and remove the keys of an earlier trust in another server or of another kind."""
     entry, fields = draft[TRUST], wanted_fields(desired)
+    _also_trust(draft, fields.pop(ALSO_TRUSTED, None) or ())
     changed = {field.path for field in change.fields}
     if change.action is not Action.UPDATE or changed & {"authorization_server", "via"}:
         for key in Trust.model_fields:
@@ -364,6 +377,14 @@ def _trust(draft: Draft, change: Change, desired: Trust) -> None:
     else:
         fields = {path: value for path, value in fields.items() if path in changed}
     write_fields(FIELDS[Kind.TRUST], fields, EntryDraft(draft, TRUST, entry))
+
+
+def _also_trust(draft: Draft, names: Iterable[str]) -> None:
+    """Keep the trust in servers of these names, which are trusted now, and in no others; before the trust itself is written."""
+    there, now = draft.pop(ALSO_TRUSTED, None), draft[TRUST]
+    known = {**(there if isinstance(there, dict) else {}), str(now.get("authorization_server", "")): deepcopy(now)}
+    if kept := {name: known[name] for name in names if name in known}:
+        draft[ALSO_TRUSTED] = kept
 
 
 # -- one write --------------------------------------------------------------------------------------------------------
@@ -411,5 +432,5 @@ def entries_of(document: Document, change: Change) -> Mapping[str, Any]:
     for section in SECTION_OF[address.kind]:
         value = document.get(section)
         entries = value if isinstance(value, Mapping) else {}
-        found[section] = entries if section == TRUST else {name: entries.get(name)}
+        found[section] = entries if address.kind is Kind.TRUST else {name: entries.get(name)}
     return found

@@ -24,7 +24,7 @@ from oauthdeploy.model.explanation import (
     Related,
     ServerStanding,
 )
-from oauthdeploy.model.fields import Model, managed
+from oauthdeploy.model.fields import Model, Transient, managed, marked
 from oauthdeploy.model.objects import MODEL_OF, Object
 from oauthdeploy.model.servers import Role
 
@@ -180,6 +180,8 @@ class ObjectBook:
         values = {server: dict(managed(value)) for server, value in on.items()}
         written = dict(_own_fields(given.kind, entry))
         for name in MODEL_OF[given.kind].model_fields:
+            if name in marked(MODEL_OF[given.kind], Transient):
+                continue
             paths = [
                 path for fields in (written, *values.values()) for path in fields if path.partition(".")[0] == name
             ]

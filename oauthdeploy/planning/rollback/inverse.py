@@ -22,7 +22,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
 from oauthdeploy.core.errors import JournalFailed
 from oauthdeploy.model.fields import NaturalKey, marked
 from oauthdeploy.model.identities import Identity
-from oauthdeploy.model.objects import Association, Client, Object, Revocation, Trust
+from oauthdeploy.model.objects import ALSO_TRUSTED, Association, Client, Object, Revocation, Trust
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Policy, PolicyLimits, Prune, PrunePolicy
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.normalize import flatten, same
@@ -233,7 +233,7 @@ def _restored_fields(step: Step) -> Object:
         fields = {path: value for path in _KEYS if (value := getattr(before, path)) is not None} | fields
     elif isinstance(before, Trust):
         # Trust is undone as a whole: only part of its fields would be a different trust.
-        return before
+        return Trust.model_construct(before.model_fields_set - {ALSO_TRUSTED}, **{**dict(before), ALSO_TRUSTED: None})
     try:
         return built(step.address.kind, fields)
     except ValueError:

@@ -226,6 +226,26 @@ def test_keys_are_kept_and_new_ones_are_found(estate: Estate) -> None:
     assert estate.call(former) == (200, "")
 
 
+def test_a_killed_switch_leaves_both_trusted_until_the_next_apply(estate: Estate) -> None:
+    """Each with its own keys; the plan shows that, and an apply ends it."""
+    estate.apply()
+    former = Issuer()
+    former.rotate("former")
+    with serving(former.answer) as keys:
+        former.url = keys.url
+        old, new = former.token("web-shop", "orders.read"), estate.issuer.token("web-shop", "orders.read")
+        assert [estate.call(token)[0] for token in (old, new)] == [401, 200]
+        left = {"former": {"via": "jwt", "issuer": former.url, "jwks_uri": f"{former.url}/keys"}}
+        assert estate.opa.call("PUT", "/v1/data/oauth/orders/also_trusted", left).status_code == 204
+        assert [estate.call(token)[0] for token in (old, new)] == [200, 200]
+        assert estate.call(former.token("web-shop", "orders.read", iss=estate.issuer.url)) == (401, "invalid_token")
+        assert estate.call(estate.issuer.token("web-shop", "orders.read", iss=former.url)) == (401, "invalid_token")
+        assert run(["plan", "--detailed-exitcode", "-q", "-f", str(estate.manifest)]) == 2
+        assert run(["drift", "-q", "-f", str(estate.manifest)]) == 2
+        estate.apply()
+        assert [estate.call(token)[0] for token in (old, new)] == [401, 200]
+
+
 def test_without_opa_nothing_is_allowed(estate: Estate) -> None:
     """The service refuses when nobody decides."""
     estate.apply()

@@ -18,9 +18,10 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.opa.mapping import SECTIONS
 from oauthdeploy.drivers.registry import driver_facts
-from oauthdeploy.model.objects import Object
+from oauthdeploy.model.objects import Object, Trust
 from oauthdeploy.model.state import Ownership
-from oauthdeploy.planning.changes import Action, Change, Reason, Stage
+from oauthdeploy.planning.changes import Action, Change, Reason, Risk, Stage
+from oauthdeploy.planning.two_writes import write_steps
 from oauthdeploy.running.verify import verify_changes
 from tests.drivers.opa.site import (
     KINDS,
@@ -113,6 +114,56 @@ def test_an_update_changes_the_fields_that_differ_and_no_others(site: Site) -> N
     expected["revision"] = {"3": OWNER}
     found = site.document()
     assert found == expected | {"revision": found["revision"]}
+
+
+NEXT = trust(authorization_server="next", issuer="https://next", jwks_uri="https://next/keys", audience="orders")
+REALM = trust(issuer="https://login/new", jwks_uri="https://login/new/keys", audience="orders")
+
+
+@pytest.mark.parametrize("after", [NEXT, REALM])
+def test_a_switch_trusts_both_and_then_one(site: Site, after: Trust) -> None:
+    """The new trust is the main one at once; the former stands beside it until the second write."""
+    converge(site, ESTATE)
+    former = site.document()["trust"]
+    wanted = site.desired({**ESTATE, at(Kind.TRUST): after})
+    with site.driver() as driver:
+        first, second = write_steps(plan_of(driver, wanted).changes)
+        (made,) = carry_out(driver, [first])
+        assert isinstance(made.value, Trust)
+        assert made.value.also_trusted == ("login",)
+        both = site.document()
+        assert both["also_trusted"] == {"login": former}
+        assert both["trust"]["issuer"] == after.issuer
+        # What a run that ends here leaves.
+        (left,) = plan_of(driver, wanted).changes
+        assert [(field.path, field.before, field.after) for field in left.fields] == [("also_trusted", ("login",), ())]
+        assert (left.stage, left.risk) == (Stage.NARROW_RESOURCE, Risk.LOW)
+        carry_out(driver, [second])
+        assert "also_trusted" not in site.document()
+        assert site.document()["trust"] == both["trust"]
+        assert not plan_of(driver, wanted).changes
+
+
+def test_by_introspection_one_is_trusted_after_the_other(site: Site) -> None:
+    """OPA's environment has one secret, and the former authorization server must not get that of the new one."""
+    asked = {"via": "external", "client_id": "rs"}
+    for one, other in (
+        (trust(**asked, endpoint="https://login/in"), trust(**asked, endpoint="https://next/in")),
+        (JWT, trust(**asked, endpoint="https://next/in")),
+    ):
+        converge(site, {**ESTATE, at(Kind.TRUST): one})
+        plan = converge(site, {**ESTATE, at(Kind.TRUST): other})
+        assert [change.interim for change in plan.changes] == [None]
+        assert "also_trusted" not in site.document()
+
+
+@pytest.mark.parametrize("odd", [{"x": None}, {"a/b": {}, "~": 1}, [], ["login"], True, "login", 0])
+def test_whatever_else_is_also_trusted_is_found_and_taken_away(site: Site, odd: object) -> None:
+    """Nobody writes it into a manifest, so it is always a difference; an empty object trusts nobody."""
+    converge(site, ESTATE)
+    site.put({**site.document(), "also_trusted": odd})
+    assert [change.address for change in converge(site, ESTATE).changes] == [at(Kind.TRUST)]
+    assert "also_trusted" not in site.document()
 
 
 def test_null_asks_for_the_default_and_stays_away(site: Site) -> None:

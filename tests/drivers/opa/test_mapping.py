@@ -65,9 +65,9 @@ def _copy(value: Any) -> Any:
 @pytest.mark.slow
 def test_reading_trusts_in_nothing(document: dict[str, Any]) -> None:
     """Whatever stands there is read, or garbled; never another error."""
-    for section in ("clients", "scopes", "associations", "blocked", "issued_before", "trust"):
+    for section in ("clients", "scopes", "associations", "blocked", "issued_before", "trust", "also_trusted"):
         for value in (document, {"x": document}, {"x": {"tokens": document, "grants": document, "owner": document}}):
-            whole = {section: value}
+            whole = {"trust": {"via": "jwt"}, section: value}
             for kind in Kind:
                 try:
                     list(read_kind(whole, kind, NAME, OWNER))
