@@ -192,7 +192,7 @@ def test_https_can_be_required(launch: Callable[..., Kit], secure: Kit) -> None:
 
 
 def test_unknown_services(tolerant: Kit) -> None:
-    """Other names in the OAuth folders are 404, other methods 405; never a protected service."""
+    """Other names in the OAuth folders are 404, and GET is 400, as documented for requirePost; never a protected service."""
     for folder in ("pub.oauth", "wm.server.oauth"):
         assert tolerant.call(f"{folder}:nothing").status_code == 404
-    assert tolerant.http.get(f"{tolerant.url}/invoke/pub.oauth/getToken").status_code == 405
+    assert tolerant.http.get(f"{tolerant.url}/invoke/pub.oauth/getToken").status_code == 400
