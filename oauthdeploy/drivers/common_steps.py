@@ -17,7 +17,7 @@ from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.request_count import Tally, counting
 from oauthdeploy.drivers.transport import SAFE_METHODS
 from oauthdeploy.model.objects import Revocation, Side
-from oauthdeploy.model.state import LiveObject
+from oauthdeploy.model.state import LiveObject, Ownership
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.normalize import OPTIONS, wanted_fields
 
@@ -131,6 +131,13 @@ def changed_values(change: Change, table: Table) -> dict[str, Any]:
     defaults = {path: declared.default for path, declared in table.items()}
     filled = {path: defaults.get(path) if value is None else value for path, value in values.items()}
     return {path: value for path, value in filled.items() if value is not None and not path.startswith(APART)}
+
+
+def ownership_of(owner: str, ours: str) -> Ownership:
+    """Whose object it is, by the owner in its mark ("" for none); `ours` is the manifest's name."""
+    if not owner:
+        return Ownership.UNMARKED
+    return Ownership.OURS if owner == ours else Ownership.FOREIGN
 
 
 def changed_options(change: Change, driver: str) -> frozenset[str]:

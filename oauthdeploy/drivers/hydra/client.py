@@ -122,6 +122,9 @@ class AdminApi:
 
     def _route(self, path: str, client_id: str) -> Route:
         try:
+            if "/" in client_id:
+                # The router takes it for a separator, escaped or not, and answers 404, as for a client that does not exist.
+                raise ValueError(f"Hydra cannot find '{client_id}' by its id, which has a slash")
             return Route.to(path, client_id)
         except ValueError as problem:
             raise Rejected(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.diagnostics import Diagnostic, Path
+from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.core.errors import NotFound, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
@@ -18,6 +18,7 @@ from oauthdeploy.drivers.common_steps import (
     ADOPTED,
     GONE,
     at_once,
+    changed_options,
     changed_values,
     create_or_find,
     parsed,
@@ -35,6 +36,7 @@ from oauthdeploy.drivers.hydra.mapping import (
     LiveClient,
     client_id_of,
     mark_name,
+    marks_in,
     options_of,
     revocation_object,
     scopes_in,
@@ -158,7 +160,9 @@ class HydraDriver(Driver):
             return 0
         first = changes[0]
         if isinstance(first.desired, Revocation):
-            return 2 if first.live is not None and first.live.identity else 0
+            if first.live is None or not first.live.identity:
+                return 0
+            return 1 if self._leaves_refresh_tokens(first.desired) else 2
         creates = next((one for one in changes if one.address.kind is Kind.CLIENT), None)
         if creates is not None and creates.action is Action.DELETE:
             return 1
@@ -218,7 +222,7 @@ class HydraDriver(Driver):
     def _own(self, client_id: str) -> Json | None:
         """A client that a lost response may have created: only with our mark."""
         raw = self._api.client(client_id)
-        return raw if raw is not None and (raw.get("metadata") or {}).get(OWNER) == self._owner else None
+        return raw if raw is not None and marks_in(raw).get(OWNER) == self._owner else None
 
     def _update(self, changes: Sequence[Change], about: Change | None) -> Sequence[Applied]:
         client_id = changes[0].live_address.client
@@ -239,7 +243,7 @@ class HydraDriver(Driver):
         self, raw: Json, changes: Sequence[Change], about: Change | None
     ) -> tuple[dict[str, Any], Secret | None]:
         """The client as it should be, and the new secret if one was made for delivery."""
-        body = {**raw, "metadata": dict(raw.get("metadata") or {})}
+        body = {**raw, "metadata": dict(marks_in(raw))}
         scopes = list(parsed(self.name, "GET", api.CLIENT, lambda: scopes_in(raw)))
         for change in changes:
             if change.address.kind is Kind.ASSOCIATION:
@@ -267,7 +271,9 @@ class HydraDriver(Driver):
         """Put the changed fields and options into the JSON of a client."""
         write_fields(CLIENT, changed_values(change, CLIENT), body)
         options = options_of(desired)[1]
-        names = options.keys() if change.action is not Action.UPDATE else _option_names(change) & options.keys()
+        names = (
+            options.keys() if change.action is not Action.UPDATE else changed_options(change, "hydra") & options.keys()
+        )
         write_fields(OPTIONS, {name: options[name] for name in names}, body)
 
     def _send(self, client_id: str, raw: Json, body: Json, deliver: Callable[[], None]) -> Json:
@@ -349,6 +355,10 @@ class HydraDriver(Driver):
             note = "Access tokens are deleted."
         # The clock is in whole seconds: tokens of the same second were issued before as well.
         cut_at = int((answer.date or datetime.now(UTC)).timestamp()) + 1
+        if self._leaves_refresh_tokens(desired):
+            # Without the mark, the second look and every later plan say that it is not over.
+            note = "Access tokens are deleted. Refresh tokens are not, and give new ones."
+            return Applied(change.address, desired, client_id, note=note, cut_at=cut_at)
         raw = self._api.patch(client_id, [_add(f"/metadata/{mark_name(change.address.name)}", cut_at)])
         self._learn(raw)
         return Applied(change.address, desired, client_id, note=note, cut_at=cut_at)
@@ -362,7 +372,7 @@ class HydraDriver(Driver):
             if isinstance(value, Client):
                 found += self._client_findings(address, value)
             elif isinstance(value, Revocation):
-                found += self._cut_off_findings(address, value, wanted)
+                found += self._cut_off_findings(address, value)
         return found
 
     def _client_findings(self, address: Address, value: Client) -> Sequence[Diagnostic]:
@@ -392,26 +402,55 @@ class HydraDriver(Driver):
             )
         return found
 
-    def _cut_off_findings(self, address: Address, value: Revocation, wanted: Wanted) -> Sequence[Diagnostic]:
-        if value.tokens is None or value.owner is not None:
-            return ()
-        desired = wanted.objects.get(Address(Kind.CLIENT, value.client, self.name))
-        with self._lock:
-            raw = self._known.get(value.client)
-        if raw is None or LiveClient(raw).revoked_at(address.name) is not None:
-            return ()
-        grants = desired.grants if isinstance(desired, Client) and desired.grants is not None else live_grants(raw)
-        if Grant.REFRESH_TOKEN not in grants:
+    def _cut_off_findings(self, address: Address, value: Revocation) -> Sequence[Diagnostic]:
+        raw = self._raw_of(value.client)
+        done = raw is not None and LiveClient(raw).revoked_at(address.name) is not None
+        if done or not self._leaves_refresh_tokens(value):
             return ()
         return [
             Diagnostic(
                 "hydra-refresh-tokens-stay",
                 "Refresh tokens would stay valid",
                 f"'{self.name}' deletes the access tokens of '{value.client}'; its refresh tokens would give new ones.",
-                "Take refresh_token from the client's grants, which ends them too, or name the owner of the tokens.",
-                address=str(address),
+                "Take refresh_token from the client's grants, and apply until nothing is left to do. Or name the owner of the "
+                "tokens, or delete the client.",
+                Severity.WARNING,
+                str(address),
             )
         ]
+
+    def _leaves_refresh_tokens(self, value: Revocation) -> bool:
+        """Whether the client of a cut-off has refresh tokens that it does not end.
+
+        The live grants decide: what the manifest makes of them comes after the cut-off, and refresh tokens give new tokens
+        until then.
+        """
+        raw = self._raw_of(value.client)
+        ends_all = value.tokens is None or value.owner is not None
+        return not ends_all and raw is not None and Grant.REFRESH_TOKEN in live_grants(raw)
+
+    def refusals(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
+        """A client that was cut off and gets the grant back by which its old refresh tokens work again."""
+        return [
+            Diagnostic(
+                "hydra-refresh-tokens-return",
+                "Refresh tokens from before a cut-off would work again",
+                f"{change.address} was cut off without the grant refresh_token, and its refresh tokens still exist.",
+                "Register a new client instead, or remove the mark of the cut-off from the metadata once they have expired.",
+                address=str(change.address),
+                path=change.place,
+            )
+            for change in changes
+            if change.address.kind is Kind.CLIENT
+            and any(field.path == "grants" and Grant.REFRESH_TOKEN in field.added for field in change.fields)
+            and (raw := self._raw_of(change.live_address.client)) is not None
+            and LiveClient(raw).was_cut_off
+        ]
+
+    def _raw_of(self, client_id: str) -> Json | None:
+        """The client as it was last read."""
+        with self._lock:
+            return self._known.get(client_id)
 
 
 def _named_clients(wanted: Wanted) -> frozenset[str]:
@@ -420,12 +459,6 @@ def _named_clients(wanted: Wanted) -> frozenset[str]:
     about = {address.client for address in named if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)}
     cut_off = {value.client for value in wanted.objects.values() if isinstance(value, Revocation)}
     return frozenset(about | cut_off | set(wanted.moved.values()))
-
-
-def _option_names(change: Change) -> frozenset[str]:
-    prefix = "options.hydra."
-    paths = (field.path.removeprefix(prefix) for field in change.fields if field.path.startswith(prefix))
-    return frozenset(path.partition(".")[0].partition("[")[0] for path in paths)
 
 
 def _add(path: str, value: Any) -> Operation:
@@ -439,7 +472,7 @@ def _operations(raw: Json, body: Json) -> Sequence[Operation]:
         if key in (*LIFESPANS, *OTHER_LIFESPANS, "metadata") or value == raw.get(key):
             continue
         found.append({"op": "replace", "path": f"/{key}", "value": value})
-    before = raw.get("metadata") or {}
-    changed = {key: value for key, value in (body.get("metadata") or {}).items() if value != before.get(key)}
+    before = marks_in(raw)
+    changed = {key: value for key, value in marks_in(body).items() if value != before.get(key)}
     found += [_add(f"/metadata/{key.replace('~', '~0').replace('/', '~1')}", value) for key, value in changed.items()]
     return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.common_steps import ownership_of
 from oauthdeploy.drivers.field_table import read_fields
 from oauthdeploy.drivers.hydra.facts import HydraClientOptions
 from oauthdeploy.drivers.hydra.fields import (
@@ -25,7 +26,7 @@ from oauthdeploy.drivers.hydra.fields import (
 from oauthdeploy.drivers.json_values import a_name, a_text, an_object, fingerprint
 from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Association, Client, Revocation
-from oauthdeploy.model.state import LiveObject, Ownership, TokenCount, Unheld
+from oauthdeploy.model.state import LiveObject, TokenCount, Unheld
 
 MARK: Final = "oauthdeploy."
 OWNER: Final = f"{MARK}owner"
@@ -100,6 +101,7 @@ class LiveClient:
             shown = {name: _as_written(written[name], wanted[name], options.values.get(name)) for name in written}
             value = value.model_copy(update={"options": {"hydra": shown}})
         owner, revision = marks_in(self.raw).get(OWNER), marks_in(self.raw).get(REVISION)
+        owner = owner if isinstance(owner, str) else ""
         live = {name: have for name, have in options.values.items() if have != OPTIONS[name].default}
         if value.type == "public":
             live.pop("token_endpoint_auth_method", None)
@@ -107,8 +109,8 @@ class LiveClient:
             value,
             client_id_of(self.raw),
             fingerprint({**self.raw, "metadata": self._metadata}, _VOLATILE),
-            ownership=_ownership(owner, self.ours),
-            owner=owner if isinstance(owner, str) else "",
+            ownership=ownership_of(owner, self.ours),
+            owner=owner,
             incomparable=frozenset({"secret.value"}),
             client_id=client_id_of(self.raw),
             revision=revision if isinstance(revision, int) and not isinstance(revision, bool) else None,
@@ -129,6 +131,8 @@ class LiveClient:
         for key, value in sorted(self.raw.items()):
             if key not in _HELD and value and value != _USUAL.get(key):
                 yield key, Unheld("a manifest has no field for it", value)
+        if (metadata := self.raw.get("metadata")) and not isinstance(metadata, Mapping):
+            yield "metadata", Unheld("it is no object, so that it cannot hold marks", metadata)
         for key, value in sorted(self._metadata.items()):
             yield f"metadata.{key}", Unheld("a manifest has no field for it", value)
         responses = self.raw.get(RESPONSE_TYPES)
@@ -147,6 +151,11 @@ class LiveClient:
         """The association of the client with one of its scopes."""
         client = client_id_of(self.raw)
         return LiveObject(Association(), client, fingerprint({"client": client, "scope": scope}))
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether a revocation of all tokens was carried out, by any mark."""
+        return any(key.startswith(REVOKED) for key in marks_in(self.raw))
 
     def revoked_at(self, name: str) -> int | None:
         """When a revocation was carried out, in seconds since 1970, by its mark; None without one."""
@@ -174,12 +183,6 @@ def revocation_object(name: str, value: Revocation, live: LiveClient | None) -> 
 def mark_name(name: str) -> str:
     """The key of the metadata that records when a revocation was carried out."""
     return REVOKED + re.sub(r"[^A-Za-z0-9._-]", "_", name)
-
-
-def _ownership(owner: Any, ours: str) -> Ownership:
-    if not isinstance(owner, str) or not owner:
-        return Ownership.UNMARKED
-    return Ownership.OURS if owner == ours else Ownership.FOREIGN
 
 
 def options_of(client: Client | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -23,9 +23,16 @@ NOTICES: Final[tuple[Notice, ...]] = (
     ),
     (
         "hydra-refresh-tokens-stay",
-        "error",
+        "warning",
         "Refresh tokens would stay valid",
         "The admin API deletes the access tokens of a client, and refresh tokens only for one owner.",
-        "Take refresh_token from the client's grants, name the owner, or delete the client.",
+        "Take refresh_token from the client's grants and apply again, name the owner, or delete the client.",
+    ),
+    (
+        "hydra-refresh-tokens-return",
+        "error",
+        "Refresh tokens from before a cut-off would work again",
+        "Hydra refuses the refresh tokens of a client without the grant, and keeps them: with the grant they work again.",
+        "Register a new client, or remove the mark of the cut-off from the metadata once they have expired.",
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import Forbidden
 from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.drivers.common_steps import parsed
+from oauthdeploy.drivers.common_steps import ownership_of, parsed
 from oauthdeploy.drivers.field_table import read_fields
 from oauthdeploy.drivers.json_values import fingerprint
 from oauthdeploy.drivers.keycloak import client as api
@@ -25,14 +25,7 @@ from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
 from oauthdeploy.drivers.keycloak.secret_fields import keeps_secrets, sealed
 from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
 from oauthdeploy.model.objects import Association, Client, Revocation, Scope, Settings
-from oauthdeploy.model.state import LiveObject, Ownership
-
-
-def ownership_of(owner: str, ours: str) -> Ownership:
-    """The owner in a mark, where `ours` is the manifest's name."""
-    if not owner:
-        return Ownership.UNMARKED
-    return Ownership.OURS if owner == ours else Ownership.FOREIGN
+from oauthdeploy.model.state import LiveObject
 
 
 def client_object(live: LiveClient, desired: Client | None, flows: Mapping[str, str], ours: str) -> LiveObject:

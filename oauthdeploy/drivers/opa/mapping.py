@@ -32,7 +32,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.drivers.common_steps import APART
+from oauthdeploy.drivers.common_steps import APART, ownership_of
 from oauthdeploy.drivers.field_table import not_returned, read_fields, write_fields
 from oauthdeploy.drivers.json_values import Garbled, fingerprint, unparsed
 from oauthdeploy.drivers.opa.fields import BLOCKED, FIELDS, Draft, EntryDraft, LiveEntry, block, object_at
@@ -49,7 +49,7 @@ from oauthdeploy.model.objects import (
     Scope,
     Trust,
 )
-from oauthdeploy.model.state import LiveObject, Ownership
+from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from oauthdeploy.planning.normalize import wanted_fields
 from oauthdeploy.planning.pending_revocations import BLOCKED as BLOCKS
@@ -230,7 +230,7 @@ def _read(
 def _live(value: Object, odd: Mapping[str, Unparsed], name: str, told: Any, owner: str, entry: Any) -> LiveObject:
     mark = entry.get(OWNER) if isinstance(entry, Mapping) else None
     whose = mark if isinstance(mark, str) else ""
-    standing = Ownership.OURS if whose and whose == owner else Ownership.FOREIGN if whose else Ownership.UNMARKED
+    standing = ownership_of(whose, owner)
     client_id = name if isinstance(value, Client) else ""
     return LiveObject(value, name, fingerprint(told), standing, whose, client_id=client_id, unparsed=odd)
 

@@ -12,9 +12,11 @@ import pytest
 from oauthdeploy.drivers.hydra.mapping import OWNER, REVISION
 from tests.contract.hydra import UNMANAGED
 from tests.live.conftest import Result, run_command
+from tests.servers import hydra as hydra_server
 from tests.servers.hydra import Hydra
 from tests.servers.keycloak import Realm
 from tests.servers.opa import Opa
+from tests.servers.plugin import RUN, usable
 
 pytestmark = pytest.mark.live
 
@@ -107,19 +109,65 @@ def test_a_secret_of_the_server_is_delivered_and_replaced_by_its_revision(shop: 
     assert hydra.token("batch", found[0]).status_code == 401
 
 
-def test_a_cut_off_that_leaves_refresh_tokens_is_refused(shop: Folder, hydra: Hydra) -> None:
-    """Hydra deletes access tokens; a client that gives up the grant cannot use its refresh tokens."""
+def test_a_cut_off_that_leaves_refresh_tokens_is_never_called_done(shop: Folder, hydra: Hydra) -> None:
+    """Access tokens end, the run ends with 4, and so does the next; it is over once the grant is gone, which does not return."""
+    client = {**USER, "type": "confidential", "secret": {"value": "${env:BATCH_SECRET}"}}
+    parts: dict[str, Any] = {"scopes": {"offline": {}}, "associations": [{"client": "app", "scopes": ["offline"]}]}
+    shop.write(clients={"app": client}, **parts)
+    shop.apply()
+    tokens = hydra.sign_in("app", SECRET, "alice", "offline")
     cuts = [{"id": "INC-1", "client": "app", "reason": "a key was found", "tokens": "all"}]
-    shop.write(clients={"app": USER})
+    shop.write(clients={"app": client}, revocations=cuts, **parts)
+    for _ in range(2):
+        ran = shop.run("apply", "--yes")
+        assert ran.code == 4, ran.out + ran.err
+        assert "hydra-refresh-tokens-stay" in ran.out + ran.err
+    assert not hydra.is_active(tokens["access_token"])
+    form = {"grant_type": "refresh_token"}
+    fresh = hydra.token("app", SECRET, **form, refresh_token=tokens["refresh_token"]).json()
+    shop.write(clients={"app": {**client, "grants": ["authorization_code"]}}, revocations=cuts, **parts)
+    first = shop.run("apply", "--yes")
+    assert first.code == 4, first.out + first.err
     shop.apply()
-    shop.write(clients={"app": USER}, revocations=cuts)
-    refused = shop.run("apply", "--yes")
-    assert refused.code == 5, refused.out + refused.err
-    assert "hydra-refresh-tokens-stay" in refused.out + refused.err
-    assert "oauthdeploy.revoked.INC-1" not in hydra.client("app")["metadata"]
-    shop.write(clients={"app": {**USER, "grants": ["authorization_code"]}}, revocations=cuts)
-    shop.apply()
+    assert not hydra.is_active(fresh["access_token"])
+    assert hydra.token("app", SECRET, **form, refresh_token=fresh["refresh_token"]).status_code == 400
     assert hydra.client("app")["metadata"]["oauthdeploy.revoked.INC-1"] > 1_700_000_000
+    shop.write(clients={"app": client}, revocations=cuts, **parts)
+    again = shop.run("apply", "--yes")
+    assert again.code not in (0, 4), again.out + again.err
+    assert "hydra-refresh-tokens-return" in again.out + again.err
+    answer = hydra.call(
+        "PATCH", "/admin/clients/app", [{"op": "replace", "path": "/grant_types", "value": USER["grants"]}]
+    )
+    assert answer.status_code == 200, answer.text
+    returned = hydra.token("app", SECRET, **form, refresh_token=fresh["refresh_token"])
+    assert returned.status_code == 200, "refresh tokens do not return, so the refusal above is needless"
+
+
+def test_a_client_that_cannot_be_reached_is_never_called_deleted(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """Its path answers 404 as if it were gone. On a server of its own, since the client stays."""
+    hydra = usable(lambda: hydra_server.launch(tmp_path / "hydra", pytestconfig.stash[RUN].owner))
+    try:
+        assert hydra.call("POST", "/admin/clients", {"client_id": "a/b"}).status_code == 201
+        shop = Folder(tmp_path, hydra)
+        shop.write(policy={"prune": {"clients": "full"}})
+        ran = shop.run("apply", "--yes", "--allow", "too-many-deletes", "--allow", "empty-manifest")
+        assert ran.code != 0, ran.out + ran.err
+        assert "slash" in ran.out + ran.err
+    finally:
+        hydra.process.stop()
+
+
+def test_metadata_that_is_no_object_is_left_out_by_name(shop: Folder, hydra: Hydra) -> None:
+    """Marks have no place there; nothing ends in a traceback."""
+    body = {"client_id": "odd", "grant_types": ["client_credentials"], "scope": " ", "metadata": ["a", "list"]}
+    assert hydra.call("POST", "/admin/clients", body).status_code == 201
+    shop.write(clients={"odd": {"name": "Odd"}})
+    shop.apply()
+    after = hydra.client("odd")
+    assert (after["client_name"], after["metadata"]) == ("Odd", ["a", "list"])
+    told = shop.run("export")
+    assert "metadata" in told.out + told.err
 
 
 def test_a_cut_off_of_one_owner_ends_refresh_tokens_too(shop: Folder, hydra: Hydra) -> None:
