@@ -6,6 +6,8 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
 from oauthdeploy.core.errors import NotFound, Rejected
 from oauthdeploy.drivers.common_steps import at_once, parsed
 from oauthdeploy.drivers.http import AdminClient, Answer
@@ -23,6 +25,9 @@ CONSENTS: Final = "/admin/oauth2/auth/sessions/consent"
 PAGE: Final = 500
 """The number of clients in one page; Hydra returns at most 1,000."""
 
+_ATTEMPTS: Final = 8
+_COLLISION: Final = "serialize access"
+"""Of the message with which Hydra answers 400 to one of two writes at the same time, also to different clients."""
 _PATCH: Final = "application/json-patch+json"
 
 Json = Mapping[str, Any]
@@ -87,35 +92,45 @@ class AdminApi:
 
     def create(self, body: Json) -> Json:
         """POST a client; the response has the secret that the server made. Raises Conflict if its id is taken."""
-        return self._read("POST", CLIENTS, self.http.request("POST", CLIENTS, body))
+        return self._read("POST", CLIENTS, self._write("POST", CLIENTS, body))
 
     def patch(self, client_id: str, operations: Sequence[Operation]) -> Json:
         """Change fields of a client, whose other fields stay (RFC 6902)."""
         route = self._route(CLIENT, client_id)
         # Each operation sets a whole value, so that a repetition changes nothing more.
-        answer = self.http.request("PATCH", route, list(operations), content_type=_PATCH, repeatable=True)
+        answer = self._write("PATCH", route, list(operations), content_type=_PATCH, repeatable=True)
         return self._read("PATCH", CLIENT, answer)
 
     def put_lifespans(self, client_id: str, body: Json) -> Json:
         """Replace all lifetimes of a client's tokens. A PATCH cannot take one away: Hydra ignores its null."""
-        answer = self.http.request("PUT", self._route(LIFESPANS, client_id), body)
+        answer = self._write("PUT", self._route(LIFESPANS, client_id), body)
         return self._read("PUT", LIFESPANS, answer)
 
     def delete(self, client_id: str) -> bool:
         """DELETE a client with its tokens; False if it did not exist."""
         try:
-            self.http.request("DELETE", self._route(CLIENT, client_id))
+            self._write("DELETE", self._route(CLIENT, client_id))
         except NotFound:
             return False
         return True
 
     def delete_tokens(self, client_id: str) -> Answer:
         """Delete the access tokens of a client; its refresh tokens stay."""
-        return self.http.request("DELETE", TOKENS, params={"client_id": client_id})
+        return self._write("DELETE", TOKENS, params={"client_id": client_id})
 
     def delete_consents(self, client_id: str, subject: str) -> Answer:
         """Withdraw what a user consented to for a client, with the access and refresh tokens issued for it."""
-        return self.http.request("DELETE", CONSENTS, params={"client": client_id, "subject": subject})
+        return self._write("DELETE", CONSENTS, params={"client": client_id, "subject": subject})
+
+    def _write(self, method: str, route: Route | str, body: Any = None, **options: Any) -> Answer:
+        """Send a write, again where the database gave way to another one at the same time: nothing was done then."""
+        attempts = Retrying(
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_random_exponential(multiplier=0.02, max=0.5),
+            retry=retry_if_exception(lambda error: isinstance(error, Rejected) and _COLLISION in error.words),
+            reraise=True,
+        )
+        return attempts(lambda: self.http.request(method, route, body, **options))
 
     def _read(self, method: str, path: str, answer: Answer) -> Json:
         return parsed(self.http.server, method, path, lambda: sealed(an_object(answer.body, "a client")))

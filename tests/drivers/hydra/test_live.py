@@ -144,6 +144,15 @@ def test_a_cut_off_that_leaves_refresh_tokens_is_never_called_done(shop: Folder,
     assert returned.status_code == 200, "refresh tokens do not return, so the refusal above is needless"
 
 
+def test_writes_at_the_same_time_are_repeated(shop: Folder, hydra: Hydra) -> None:
+    """Hydra answers 400 to one of two, also about different clients; nothing was done then."""
+    names = [f"client-{number}" for number in range(60)]
+    for name in ("One", "Two"):
+        shop.write(clients={key: {**USER, "name": name} for key in names})
+        shop.apply(too_many_updates=True)
+    assert {hydra.client(name)["client_name"] for name in names} == {"Two"}
+
+
 def test_a_client_that_cannot_be_reached_is_never_called_deleted(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """Its path answers 404 as if it were gone. On a server of its own, since the client stays."""
     hydra = usable(lambda: hydra_server.launch(tmp_path / "hydra", pytestconfig.stash[RUN].owner))
