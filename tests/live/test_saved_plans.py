@@ -182,10 +182,12 @@ def test_a_plan_is_found_again_from_another_folder(pair: Pair, tmp_path: Path) -
     """The manifest's files are found from the plan file, wherever the command is run; elsewhere -f names them."""
     (pair.folder / "out").mkdir()
     assert pair.run("plan", "--out", "out/saved.json").code == 0
-    elsewhere = InProcess(tmp_path, pair.login, pair.orders)
+    folder = tmp_path / "deep" / "elsewhere"
+    folder.mkdir(parents=True)
+    elsewhere = InProcess(folder, pair.login, pair.orders)
     found = elsewhere.run("show", "--check", str(pair.folder / "out" / "saved.json"))
     assert found.code == 0, found.out + found.err
-    (tmp_path / "moved.json").write_bytes((pair.folder / "out" / "saved.json").read_bytes())
+    (folder / "moved.json").write_bytes((pair.folder / "out" / "saved.json").read_bytes())
     lost = elsewhere.run("apply", "moved.json")
     assert lost.code == 6
     assert "file-unreadable" in lost.err

@@ -316,7 +316,7 @@ def test_no_tree_of_known_words_is_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[str, object], whole: bool, environment: str | None
 ) -> None:
     """Known keys in wrong places, wrong types and missing parts are findings; each has all that a finding needs."""
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.mktemp("trees")
     if whole:
         text = HEAD + "".join(
             f"{quoted(key)}: {quoted(value)}\n"
@@ -335,7 +335,7 @@ def test_no_tree_of_known_words_is_a_traceback(
 @settings(max_examples=100, deadline=None)
 def test_no_text_is_a_traceback(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Whatever a file holds, the answer is findings."""
-    manifest, diagnostics = load(text, tmp_path_factory.getbasetemp())
+    manifest, diagnostics = load(text, tmp_path_factory.mktemp("texts"))
     assert manifest is None
     assert diagnostics.errors
     for item in diagnostics:
