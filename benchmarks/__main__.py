@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every command against the smallest number of requests that reaches the same end.
 
     python -m benchmarks [--clients 1000] [--rounds 3] [--only keycloak,opa,webmethods,many,growth]
-                         [--json FILE] [--markdown FILE] [--page]
+                         [--config-cli JAR] [--json FILE] [--markdown FILE] [--page]
 
 Keycloak and OPA are those of the tests. A proxy on loopback counts requests, connections, round trips and bytes. All tools are
 measured in turn in each round, and ratios are medians of the rounds, so that they hardly depend on the machine; seconds do.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import growth, keycloak, others, tables
+from benchmarks.estate import Estate
 from benchmarks.measuring import Failed, Row
 from oauthdeploy import __version__
 from tests.servers import keycloak as keycloak_server
@@ -39,6 +40,9 @@ def main() -> None:
     parser.add_argument("--sizes", default="1000,10000,100000", help="clients of the work without a server")
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument(
+        "--config-cli", type=Path, metavar="JAR", help="keycloak-config-cli, if it is to be measured too"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--page", action="store_true")
@@ -103,8 +107,16 @@ def _rows(part: str, given: argparse.Namespace, folder: Path, absent: dict[str, 
     elif part == "keycloak":
         server = keycloak_server.launch(folder / "server", os.getpid())
         try:
-            estate = keycloak.Estate(given.clients, given.scopes)
-            yield from keycloak.rows(server, estate, given.rounds, folder / "rounds", absent, peers=not given.no_peers)
+            estate = Estate(given.clients, given.scopes)
+            yield from keycloak.rows(
+                server,
+                estate,
+                given.rounds,
+                folder / "rounds",
+                absent,
+                peers=not given.no_peers,
+                config_cli=given.config_cli,
+            )
         finally:
             server.process.stop()
     else:

@@ -81,7 +81,12 @@ def row(server: str, work: str, tool: str, runs: Sequence[Run], bare: Sequence[R
 
 def program(command: Sequence[str | Path], folder: Path, env: Mapping[str, str], good: Sequence[int] = (0,)) -> None:
     """Run a program to its end. Raises Failed with its last words if it fails."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OAUTHDEPLOY_")}
+    # Compiled modules are kept between runs, as they are where people install packages.
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("OAUTHDEPLOY_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     done = subprocess.run(
         command,
         cwd=folder,
