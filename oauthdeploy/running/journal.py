@@ -247,31 +247,38 @@ class JournalContents:
 
 def read_journal(path: Path) -> JournalContents:
     """Read a journal, without an incomplete last line. Raises JournalFailed for any other damage."""
+    complete, _, rest = _content_of(path).rpartition(b"\n")
+    lines = complete.split(b"\n") if complete else ()
+    records = tuple(_record(path, number, line) for number, line in enumerate(lines, start=1))
+    return JournalContents(records, torn=bool(rest))
+
+
+def _content_of(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise JournalFailed(
             "The journal cannot be read", detail=f"{path}: {error.strerror}", fix="Check the path and its permissions."
         ) from None
-    complete, _, rest = data.rpartition(b"\n")
-    records = []
-    for number, line in enumerate(complete.split(b"\n") if complete else (), start=1):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict):
-            raise _damaged(path, number, "not a record")
-        if record.get("v", VERSION) != VERSION:
-            raise JournalFailed(
-                "The journal has another version",
-                detail=f"{path}:{number}: version {record.get('v')!r}; this release reads version {VERSION}.",
-                fix="Read it with the release that wrote it; the first line names that release.",
-            )
-        if problem := shape_problem("journal", record):
-            raise _damaged(path, number, problem)
-        records.append(record)
-    return JournalContents(tuple(records), torn=bool(rest))
+
+
+def _record(path: Path, number: int, line: bytes) -> Mapping[str, Any]:
+    """The record on one line of a journal. Raises JournalFailed."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise _damaged(path, number, "not a record")
+    if record.get("v", VERSION) != VERSION:
+        raise JournalFailed(
+            "The journal has another version",
+            detail=f"{path}:{number}: version {record.get('v')!r}; this release reads version {VERSION}.",
+            fix="Read it with the release that wrote it; the first line names that release.",
+        )
+    if problem := shape_problem("journal", record):
+        raise _damaged(path, number, problem)
+    return record
 
 
 def journals_in(folder: Path, name: str | None = None) -> tuple[Path, ...]:
@@ -307,9 +314,15 @@ def read_run_history(path: Path) -> RunHistory:
 
 
 def unkept_in(folder: Path, name: str) -> tuple[Unkept, ...]:
-    """The fields that servers had not stored as they were sent after the last run of a manifest; none if no journal says so."""
+    """The fields that servers had not stored as they were sent after the last run of a manifest; none if no journal says so.
+
+    Only the last record says so, and every plan asks for it, so nothing else is read of a journal that may be long.
+    """
     try:
-        return read_run_history(last_journal(folder, name)).unkept
+        path = last_journal(folder, name)
+        lines = _content_of(path).removesuffix(b"\n")
+        last = _record(path, lines.count(b"\n") + 1, lines.rpartition(b"\n")[2])
+        return history_of((last,), path=str(path)).unkept
     except JournalFailed:
         return ()
 

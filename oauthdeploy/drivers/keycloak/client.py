@@ -13,7 +13,9 @@ from oauthdeploy.drivers.json_values import Garbled, a_number, a_text, an_object
 from oauthdeploy.drivers.json_wire import FORM, Route
 from oauthdeploy.drivers.keycloak.secret_fields import sent_back
 
-PAGE: Final = 1000
+# Keycloak's work for a page that is not in its cache grows with the square of the page: on two cores, 1,000 new clients take it
+# 5.2 s in one page, 1.3 s in pages of 340 and 0.8 s in pages of 125, which are three times as many requests.
+PAGE: Final = 340
 """The number of objects in one page."""
 
 REALMS: Final = "/admin/realms"
@@ -98,12 +100,13 @@ class AdminApi:
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
-    def clients(self, expected: int = 0) -> Sequence[Json]:
+    def clients(self, known: int = 0, likely: int = 0) -> Sequence[Json]:
         """Every client, by pages; a client that moves from one page to the next meanwhile is returned once.
 
-        `expected` is roughly how many there are: their pages are requested at once.
+        The pages of `known` clients, which are there, are requested at once; those of `likely` ones as soon as a first page is
+        full.
         """
-        return self._pages(CLIENTS, expected=expected)
+        return self._pages(CLIENTS, known=known, likely=likely)
 
     def client_called(self, client_id: str) -> Json | None:
         """The client with a client_id; None if there is none."""
@@ -355,12 +358,12 @@ class AdminApi:
 
         return parsed(self.http.server, "GET", path, read)
 
-    def _pages(self, path: str, *segments: str, expected: int = 0) -> Sequence[Json]:
-        """All pages. Their number is unknown, so they are requested in growing groups, until one is not full; the first group
-        covers the `expected` objects.
+    def _pages(self, path: str, *segments: str, known: int = 0, likely: int = 0) -> Sequence[Json]:
+        """All pages. Their number is unknown, so they are requested in growing groups, until one is not full: first those of the
+        `known` objects, then those of the `likely` ones.
         """
         found: dict[str, Json] = {}
-        begun, group = 0, min(expected // PAGE + 1, self.parallel)
+        begun, group = 0, min(known // PAGE + 1, self.parallel)
         while True:
             starts = range(begun * PAGE, (begun + group) * PAGE, PAGE)
             pages = at_once(group, lambda first: self._page(path, segments, first), starts)
@@ -368,7 +371,8 @@ class AdminApi:
                 found.update({str(one.get("id")): one for one in page})
             if len(pages[-1]) < PAGE:
                 return list(found.values())
-            begun, group = begun + group, min(2 * group, self.parallel)
+            begun += group
+            group = min(max(likely // PAGE + 1 - begun, 2 * group), self.parallel)
 
     def _page(self, path: str, segments: Sequence[str], first: int) -> Sequence[Json]:
         return self._list(path, *segments, params={"first": str(first), "max": str(PAGE)})

@@ -58,7 +58,7 @@ class Reader:
     """One reading of one realm.
 
     `realm` is its JSON, None if it is still to be created; `scope_ids` are the ids of client scopes by name, from earlier
-    readings. `sight` is what the account may see. `expected` is roughly how many clients there are.
+    readings. `sight` is what the account may see. `known` is how many clients were there when they were last read.
     """
 
     server: str
@@ -67,7 +67,7 @@ class Reader:
     realm: Mapping[str, Any] | None
     scope_ids: Mapping[str, str]
     sight: Sight
-    expected: int = 0
+    known: int = 0
     objects: dict[Address, LiveObject] = field(default_factory=dict)
     unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
     hidden: dict[Kind, Diagnostic] = field(default_factory=dict)
@@ -318,7 +318,7 @@ class Reader:
         names = sorted(self._named_clients)
         # `?clientId=` matches exactly (docs/servers.md, "Reading"), so a few clients cost one request each and no page.
         if self.wanted.everything or len(names) > FEW:
-            return self.admin.clients(max(self.expected, len(names)))
+            return self.admin.clients(self.known, len(names))
         return [raw for raw in at_once(self.admin.parallel, self._called, names) if raw is not None]
 
     def _called(self, name: str) -> Mapping[str, Any] | None:
