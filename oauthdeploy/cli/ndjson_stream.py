@@ -20,13 +20,16 @@ NDJSON = "ndjson"
 
 
 class EventStream:
-    """The lines of one run. `ended` writes the last one."""
+    """The lines of one run; none are made if `wanted` is false. `finish` writes the last one."""
 
-    def __init__(self, write: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(self, write: Callable[[Mapping[str, Any]], None], *, wanted: bool) -> None:
         self._write = write
+        self._wanted = wanted
 
     def noting(self, tell: Callable[[Event], None]) -> Callable[[Event], None]:
         """A listener that also writes each event."""
+        if not self._wanted:
+            return tell
         from oauthdeploy.running.clock import utc_now
         from oauthdeploy.running.events import event_document
 
@@ -38,6 +41,8 @@ class EventStream:
 
     def finish(self, report: ApplyReport | None, exit_code: int, error: OAuthDeployError | None = None) -> None:
         """Write the summary."""
+        if not self._wanted:
+            return
         from oauthdeploy.running.events import summary_document
 
         self._write(summary_document(report, exit_code, error))
@@ -53,8 +58,12 @@ def event_stream(output: Output) -> Iterator[EventStream]:
     from oauthdeploy.running.events import version_document
 
     failed: list[ReportNotWritten] = []
+    places = [sink.file for sink in output.sinks if sink.format == NDJSON]
+    if not places:
+        yield EventStream(lambda _document: None, wanted=False)
+        return
     with ExitStack() as stack:
-        sinks = [_opened(sink.file, stack) for sink in output.sinks if sink.format == NDJSON]
+        sinks = [_opened(place, stack) for place in places]
 
         def write(document: Mapping[str, Any]) -> None:
             line = to_line(document)
@@ -65,7 +74,7 @@ def event_stream(output: Output) -> Iterator[EventStream]:
                     sinks.remove(sink)
                     failed.append(ReportNotWritten("The events could not be written", detail=f"{error.strerror}."))
 
-        stream = EventStream(write)
+        stream = EventStream(write, wanted=True)
         write(version_document())
         try:
             yield stream
