@@ -12,7 +12,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -94,7 +94,11 @@ class Disclosure:
         heads = self._heads()
         if not heads:
             return text, 0
-        places = {text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1)} & heads.keys()
+        places: Iterable[str]
+        if len(heads) <= len(text):
+            places = [head for head in heads if head in text]
+        else:
+            places = {text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1)} & heads.keys()
         found = {needle: shown for head in places for needle, shown in heads[head].items() if needle in text}
         if not references:
             found = {needle: shown for needle, shown in found.items() if shown == MASK}
