@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
+from oauthdeploy.core.errors import DeliveryFailed, NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied, Deliver, SecretHandover
 from oauthdeploy.drivers.common_steps import (
@@ -298,11 +298,9 @@ class Writer:
         made = None if sent or not renewed else live.secret
         generate = desired.secret is not None and bool(desired.secret.generate)
         if found and made is None and generate and live.value.type is ClientType.CONFIDENTIAL:
-            raise ServerError(
+            raise DeliveryFailed(
                 f"'{self.server}' created the client, but the answer with its secret was lost",
-                server=self.server,
-                method="POST",
-                path=doc.CLIENTS,
+                detail=f"{self.server}: POST {doc.CLIENTS}",
                 fix=f"Delete the client '{live.label}' on '{self.server}' and apply again to get a new secret.",
             )
         deliver(made, live.client_id)
