@@ -321,8 +321,10 @@ def unkept_in(folder: Path, name: str) -> tuple[Unkept, ...]:
     try:
         path = last_journal(folder, name)
         lines = _content_of(path).removesuffix(b"\n")
-        last = _record(path, lines.count(b"\n") + 1, lines.rpartition(b"\n")[2])
-        return history_of((last,), path=str(path)).unkept
+        line = lines.rpartition(b"\n")[2]
+        if b'"unkept"' not in line:
+            return ()
+        return history_of((_record(path, lines.count(b"\n") + 1, line),), path=str(path)).unkept
     except JournalFailed:
         return ()
 
