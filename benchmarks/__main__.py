@@ -1,7 +1,7 @@
 """`python -m benchmarks`: every command against the smallest number of requests that reaches the same end.
 
     python -m benchmarks [--clients 1000] [--rounds 3] [--only keycloak,opa,webmethods,many,growth]
-                         [--config-cli JAR] [--json FILE] [--markdown FILE] [--page]
+                         [--config-cli JAR] [--tofu FILE --tofu-provider DIR] [--json FILE] [--markdown FILE] [--page]
 
 Keycloak and OPA are those of the tests. A proxy on loopback counts requests, connections, round trips and bytes. All tools are
 measured in turn in each round, and ratios are medians of the rounds, so that they hardly depend on the machine; seconds do.
@@ -23,6 +23,7 @@ from typing import Any, Final
 from benchmarks import growth, keycloak, others, tables
 from benchmarks.estate import Estate
 from benchmarks.measuring import Failed, Row
+from benchmarks.peers import Installed
 from oauthdeploy import __version__
 from tests.servers import keycloak as keycloak_server
 from tests.servers import opa as opa_server
@@ -42,6 +43,10 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument(
         "--config-cli", type=Path, metavar="JAR", help="keycloak-config-cli, if it is to be measured too"
+    )
+    parser.add_argument("--tofu", type=Path, metavar="FILE", help="OpenTofu, if it is to be measured too")
+    parser.add_argument(
+        "--tofu-provider", type=Path, metavar="DIR", help="the folder of its provider keycloak/keycloak"
     )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
@@ -114,8 +119,7 @@ def _rows(part: str, given: argparse.Namespace, folder: Path, absent: dict[str, 
                 given.rounds,
                 folder / "rounds",
                 absent,
-                peers=not given.no_peers,
-                config_cli=given.config_cli,
+                installed=None if given.no_peers else Installed(given.config_cli, given.tofu, given.tofu_provider),
             )
         finally:
             server.process.stop()

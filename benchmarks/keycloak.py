@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.bare import KeycloakLoader
 from benchmarks.estate import Estate
 from benchmarks.measuring import Failed, Row, Run, measured, oauthdeploy, row
-from benchmarks.peers import Peers, Work
+from benchmarks.peers import Installed, Peers, Work
 from tests.servers.counting_proxy import CountingProxy
 from tests.servers.keycloak import Keycloak, Realm, make_realm
 
@@ -112,10 +112,12 @@ def rows(
     folder: Path,
     absent: dict[str, str],
     *,
-    peers: bool,
-    config_cli: Path | None = None,
+    installed: Installed | None,
 ) -> Iterator[Row]:
-    """The medians of every work and tool, the bare loader first; `absent` gets the peers that were not measured, and why."""
+    """The medians of every work and tool, the bare loader first; `absent` gets the peers that were not measured, and why.
+
+    Without `installed` no peer is measured.
+    """
     done: list[Round] = []
     with CountingProxy(server.url) as proxy:
         Round(estate, proxy, folder, server).warm_up()
@@ -123,7 +125,7 @@ def rows(
             here = folder / str(number)
             here.mkdir(parents=True)
             done.append(Round(estate, proxy, here, server))
-            done[-1].go(Peers(proxy.url, server, here, estate, config_cli) if peers else None)
+            done[-1].go(Peers(proxy.url, server, here, estate, installed) if installed else None)
             absent.update(done[-1].absent)
             shutil.rmtree(here)
     tools = dict.fromkeys((BARE, *(tool for one in done for _work, tool in one.runs)))

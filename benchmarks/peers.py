@@ -1,7 +1,7 @@
 """Other clients of Keycloak's admin API, each doing the same works in a realm of its own.
 
-`kcadm.sh` comes with the server, python-keycloak is measured if it is installed beside oauthdeploy, and keycloak-config-cli
-if the path of its JAR is given.
+`kcadm.sh` comes with the server and python-keycloak with the tools of development; keycloak-config-cli and OpenTofu are
+measured if their paths are given.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.estate import Estate
 from benchmarks.measuring import Failed, program
 from tests.servers.keycloak import Keycloak, Realm, obtain
 
-LIBRARY, KCADM, CONFIG_CLI = "python-keycloak", "kcadm.sh", "keycloak-config-cli"
+LIBRARY, KCADM, CONFIG_CLI, TOFU = "python-keycloak", "kcadm.sh", "keycloak-config-cli", "OpenTofu"
 LIBRARY_LOOP: Final = """
 import json, sys
 from keycloak import KeycloakAdmin
@@ -35,6 +35,15 @@ Work = tuple[str, Callable[[], object]]
 
 
 @dataclass(frozen=True)
+class Installed:
+    """Where peers are that do not come with the server: a JAR, a program, and a folder with a provider's program."""
+
+    config_cli: Path | None = None
+    tofu: Path | None = None
+    tofu_provider: Path | None = None
+
+
+@dataclass(frozen=True)
 class Peers:
     """What the peers need: the address that they are given, the account, a folder of their own, and what is installed."""
 
@@ -42,11 +51,16 @@ class Peers:
     server: Keycloak
     folder: Path
     estate: Estate
-    config_cli: Path | None = None
+    installed: Installed
 
     def tools(self) -> Mapping[str, Callable[[Realm], Iterator[Work]]]:
         """The works of each peer in a realm, one after the other. Raises Failed where a peer is not here."""
-        return {LIBRARY: self.library, KCADM: self.kcadm, CONFIG_CLI: self.keycloak_config_cli}
+        return {
+            LIBRARY: self.library,
+            KCADM: self.kcadm,
+            CONFIG_CLI: self.keycloak_config_cli,
+            TOFU: self.opentofu,
+        }
 
     def library(self, realm: Realm) -> Iterator[Work]:
         """One request after the other, by the library's own functions."""
@@ -76,9 +90,9 @@ class Peers:
 
     def keycloak_config_cli(self, realm: Realm) -> Iterator[Work]:
         """An import of the realm's file. With its cache it compares a checksum of the file, and does not look at the realm."""
-        if self.config_cli is None:
+        jar = self.installed.config_cli
+        if jar is None:
             raise Failed("no --config-cli was given")
-        jar = self.config_cli
 
         def run(*, changed: int = 0, gone: int = 0, cache: bool = False) -> Callable[[], object]:
             clients = self.estate.client_bodies(changed)
@@ -107,6 +121,70 @@ class Peers:
         yield "apply, nothing to do, by a checksum", run(cache=True)
         yield "change 10", run(changed=10)
         yield "delete a tenth", run(changed=10, gone=self.estate.clients // 10)
+
+    def opentofu(self, realm: Realm) -> Iterator[Work]:
+        """A plan and an apply of one configuration, with the provider keycloak/keycloak and a local state."""
+        program_file, provider = self.installed.tofu, self.installed.tofu_provider
+        if program_file is None or provider is None:
+            raise Failed("no --tofu and --tofu-provider were given")
+        tofu, here = program_file.resolve(), self.folder / "tofu"
+        here.mkdir()
+        settings = here / "tofu.rc"
+        override = f'"keycloak/keycloak" = "{provider.resolve()}"'
+        settings.write_text(
+            f"provider_installation {{ dev_overrides {{ {override} }} direct {{}} }}\n", encoding="utf-8"
+        )
+
+        def run(*words: str, changed: int = 0, gone: int = 0) -> Callable[[], object]:
+            def do() -> None:
+                form = self._configuration(realm.name, changed, gone)
+                (here / "main.tf.json").write_text(json.dumps(form), encoding="utf-8")
+                program([tofu, *words, "-input=false", "-no-color"], here, {"TF_CLI_CONFIG_FILE": str(settings)})
+
+            return do
+
+        yield "create", run("apply", "-auto-approve")
+        yield "plan, nothing to do", run("plan", "-detailed-exitcode")
+        yield "apply, nothing to do", run("apply", "-auto-approve")
+        yield "change 10", run("apply", "-auto-approve", changed=10)
+        yield "delete a tenth", run("apply", "-auto-approve", changed=10, gone=self.estate.clients // 10)
+
+    def _configuration(self, realm: str, changed: int, gone: int) -> Mapping[str, Any]:
+        clients = self.estate.client_bodies(changed)
+        kept = {f"c{n}": one for n, one in enumerate(clients[: len(clients) - gone])}
+        scopes = {one["name"]: f"s{n}" for n, one in enumerate(self.estate.scope_bodies())}
+        account = {"username": self.server.username, "password": self.server.password, "client_id": "admin-cli"}
+        return {
+            "terraform": {"required_providers": {"keycloak": {"source": "keycloak/keycloak"}}},
+            "provider": {"keycloak": {"url": self.url, "client_timeout": 120, **account}},
+            "resource": {
+                "keycloak_openid_client_scope": {
+                    scopes[one["name"]]: {"realm_id": realm, "name": one["name"], "description": one["description"]}
+                    for one in self.estate.scope_bodies()
+                },
+                "keycloak_openid_client": {
+                    key: {
+                        "realm_id": realm,
+                        "client_id": one["clientId"],
+                        "access_type": "PUBLIC",
+                        "standard_flow_enabled": True,
+                        "valid_redirect_uris": one["redirectUris"],
+                    }
+                    for key, one in kept.items()
+                },
+                "keycloak_openid_client_default_scopes": {
+                    key: {
+                        "realm_id": realm,
+                        "client_id": f"${{keycloak_openid_client.{key}.id}}",
+                        "default_scopes": [
+                            f"${{keycloak_openid_client_scope.{scopes[scope]}.name}}" if scope in scopes else scope
+                            for scope in one["defaultClientScopes"]
+                        ],
+                    }
+                    for key, one in kept.items()
+                },
+            },
+        }
 
     def _written(self, form: Mapping[str, Any]) -> Path:
         path = self.folder / "bodies.json"
