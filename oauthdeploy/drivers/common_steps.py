@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -11,9 +11,11 @@ from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.core.errors import ServerError, Unauthorized, UnexpectedAnswer, Unreachable
+from oauthdeploy.core.errors import Rejected, ServerError, Unauthorized, UnexpectedAnswer, Unreachable
+from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.field_table import Table
 from oauthdeploy.drivers.json_values import Garbled
+from oauthdeploy.drivers.json_wire import Route
 from oauthdeploy.drivers.request_count import Tally, counting
 from oauthdeploy.drivers.transport import SAFE_METHODS
 from oauthdeploy.model.objects import Revocation, Side
@@ -115,6 +117,51 @@ def at_once(parallel: int, step: Callable[[S], T], items: Iterable[S]) -> Sequen
     with ThreadPoolExecutor(parallel, thread_name_prefix="driver") as pool:
         started = [pool.submit(copy_context().run, step, item) for item in items]
     return [one.result() for one in started]
+
+
+def all_pages(
+    read: Callable[[int], Sequence[Mapping[str, Any]]],
+    *,
+    size: int,
+    parallel: int,
+    key: str,
+    known: int = 0,
+    likely: int = 0,
+) -> Sequence[Mapping[str, Any]]:
+    """Every object of a list that is read by pages of `size`, by their offsets; an object that moves meanwhile is returned once.
+
+    The number of pages is unknown, so they are requested in growing groups, at most `parallel` at a time, until one is not
+    full: first those of the `known` objects, then those of the `likely` ones. `key` is the field with an object's id.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    begun, group = 0, min(known // size + 1, parallel)
+    while True:
+        pages = at_once(group, read, range(begun * size, (begun + group) * size, size))
+        for page in pages:
+            found.update({str(one.get(key)): one for one in page})
+        if len(pages[-1]) < size:
+            return list(found.values())
+        begun += group
+        group = min(max(likely // size + 1 - begun, 2 * group), parallel)
+
+
+def route_to(server: str, template: str, *segments: str | Secret, method: str = "") -> Route:
+    """A path with escaped segments in place of its `{}`. Raises Rejected for a text that cannot be part of a path."""
+    try:
+        return Route.to(template, *segments)
+    except ValueError as problem:
+        raise unroutable(server, template, str(problem), method) from None
+
+
+def unroutable(server: str, path: str, why: str, method: str = "") -> Rejected:
+    """The error for a name with which no request can be sent."""
+    return Rejected(
+        f"'{server}' cannot be sent this request: {why}",
+        server=server,
+        method=method,
+        path=path,
+        fix="Choose another name.",
+    )
 
 
 def changed_values(change: Change, table: Table) -> dict[str, Any]:

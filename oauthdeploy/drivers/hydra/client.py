@@ -9,7 +9,7 @@ from typing import Any, Final
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from oauthdeploy.core.errors import NotFound, Rejected
-from oauthdeploy.drivers.common_steps import at_once, parsed
+from oauthdeploy.drivers.common_steps import all_pages, parsed, route_to, unroutable
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.hydra.mapping import sealed
 from oauthdeploy.drivers.json_values import Garbled, an_object
@@ -59,22 +59,11 @@ class AdminApi:
         self.http.get(CLIENTS, {"page_size": "1"})
 
     def clients(self, expected: int = 0) -> Sequence[Json]:
-        """All clients. Their number is unknown, so pages are requested in growing groups, until one is not full; the first
-        group covers the `expected` clients.
-        """
-        found: dict[str, Json] = {}
-        begun, group = 0, min(expected // PAGE + 1, self.parallel)
-        while True:
-            pages = at_once(group, self._page, range(begun * PAGE, (begun + group) * PAGE, PAGE))
-            for page in pages:
-                found.update({str(one.get("client_id")): one for one in page})
-            if len(pages[-1]) < PAGE:
-                return list(found.values())
-            begun, group = begun + group, min(2 * group, self.parallel)
+        """All clients; `expected` is roughly how many there are: their pages are requested at once."""
+        return all_pages(self._page, size=PAGE, known=expected, parallel=self.parallel, key="client_id")
 
     def _page(self, offset: int) -> Sequence[Json]:
-        params = {"page_size": str(PAGE)} | ({"page_token": _token(offset)} if offset else {})
-        answer = self.http.get(CLIENTS, params)
+        answer = self.http.get(CLIENTS, page_of(offset, PAGE))
 
         def read() -> Sequence[Json]:
             if not isinstance(answer.body, list):
@@ -136,18 +125,16 @@ class AdminApi:
         return parsed(self.http.server, method, path, lambda: sealed(an_object(answer.body, "a client")))
 
     def _route(self, path: str, client_id: str) -> Route:
-        try:
-            if "/" in client_id:
-                # The router takes it for a separator, escaped or not, and answers 404, as for a client that does not exist.
-                raise ValueError(f"Hydra cannot find '{client_id}' by its id, which has a slash")
-            return Route.to(path, client_id)
-        except ValueError as problem:
-            raise Rejected(
-                f"'{self.http.server}' cannot be sent this request: {problem}",
-                server=self.http.server,
-                path=path,
-                fix="Choose another name.",
-            ) from None
+        if "/" in client_id:
+            # The router takes it for a separator, escaped or not, and answers 404, as for a client that does not exist.
+            why = f"Hydra cannot find '{client_id}' by its id, which has a slash"
+            raise unroutable(self.http.server, path, why)
+        return route_to(self.http.server, path, client_id)
+
+
+def page_of(offset: int, size: int) -> Mapping[str, str]:
+    """The query for the page of `size` clients that begins at `offset`."""
+    return {"page_size": str(size)} | ({"page_token": _token(offset)} if offset else {})
 
 
 def _token(offset: int) -> str:

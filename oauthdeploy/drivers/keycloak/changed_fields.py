@@ -6,6 +6,7 @@ from typing import Final
 
 from oauthdeploy.drivers.common_steps import changed_options, changed_values
 from oauthdeploy.drivers.keycloak.fields import SETTINGS
+from oauthdeploy.drivers.keycloak.options import DRIVER_NAME
 from oauthdeploy.drivers.keycloak.settings import draft_settings
 from oauthdeploy.model.objects import Client, ClientType, Scope, Settings
 from oauthdeploy.planning.changes import Action, Change
@@ -21,11 +22,6 @@ def sends_secret(change: Change) -> bool:
     return any(field.path.startswith("secret") for field in change.fields)
 
 
-def option_names(change: Change) -> frozenset[str]:
-    """The driver's own options that a change is about, by their top-level names."""
-    return changed_options(change, "keycloak")
-
-
 MAPPERS: Final = frozenset({"audiences", "protocol_mappers"})
 """The fields of a client scope that are written as mappers."""
 
@@ -38,7 +34,7 @@ def makes_secret(change: Change) -> bool:
 
 def needs_look(change: Change) -> bool:
     """Whether an update of a client must start from its current state: mappers and flow bindings are written as a whole."""
-    return bool(option_names(change) & {"protocol_mappers", "authentication_flows"})
+    return bool(changed_options(change, DRIVER_NAME) & {"protocol_mappers", "authentication_flows"})
 
 
 def count_writes(change: Change, *, known: bool) -> int:
@@ -49,7 +45,7 @@ def count_writes(change: Change, *, known: bool) -> int:
     desired = change.desired
     match desired:
         case Settings():
-            draft = draft_settings(changed_values(change, SETTINGS), desired, option_names(change))
+            draft = draft_settings(changed_values(change, SETTINGS), desired, changed_options(change, DRIVER_NAME))
             return 1 + int(bool(draft.body)) + 4 * len(draft.rules)
         case Client():
             renews = desired.secret is not None and (becomes_confidential(change) or sends_secret(change))
@@ -59,6 +55,6 @@ def count_writes(change: Change, *, known: bool) -> int:
             create = 1 + int(makes_secret(change))
             return {Action.CREATE: create, Action.UPDATE: update, Action.REPLACE: 1 + create}.get(change.action, 1)
         case Scope():
-            return 1 + int(change.action is Action.UPDATE and bool(option_names(change) & MAPPERS))
+            return 1 + int(change.action is Action.UPDATE and bool(changed_options(change, DRIVER_NAME) & MAPPERS))
         case _:
             return 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from oauthdeploy.core.errors import Conflict, Forbidden, NotFound, Rejected, ServerError
+from oauthdeploy.core.errors import Conflict, Forbidden, NotFound, ServerError
 from oauthdeploy.core.secrets import Secret, is_masked
-from oauthdeploy.drivers.common_steps import at_once, create_or_find, parsed
+from oauthdeploy.drivers.common_steps import all_pages, at_once, create_or_find, parsed, route_to
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.json_values import Garbled, a_number, a_text, an_object
 from oauthdeploy.drivers.json_wire import FORM, Route
@@ -317,15 +317,7 @@ class AdminApi:
     # -- shared ------------------------------------------------------------------------------------------------------
 
     def _route(self, path: str, *segments: str) -> Route:
-        try:
-            return Route.to(path, self.realm_name, *segments)
-        except ValueError as problem:
-            raise Rejected(
-                f"'{self.http.server}' cannot be sent this request: {problem}",
-                server=self.http.server,
-                path=path,
-                fix="Choose another name.",
-            ) from None
+        return route_to(self.http.server, path, self.realm_name, *segments)
 
     def _send(
         self,
@@ -359,23 +351,12 @@ class AdminApi:
         return parsed(self.http.server, "GET", path, read)
 
     def _pages(self, path: str, *segments: str, known: int = 0, likely: int = 0) -> Sequence[Json]:
-        """All pages. Their number is unknown, so they are requested in growing groups, until one is not full: first those of the
-        `known` objects, then those of the `likely` ones.
-        """
-        found: dict[str, Json] = {}
-        begun, group = 0, min(known // PAGE + 1, self.parallel)
-        while True:
-            starts = range(begun * PAGE, (begun + group) * PAGE, PAGE)
-            pages = at_once(group, lambda first: self._page(path, segments, first), starts)
-            for page in pages:
-                found.update({str(one.get("id")): one for one in page})
-            if len(pages[-1]) < PAGE:
-                return list(found.values())
-            begun += group
-            group = min(max(likely // PAGE + 1 - begun, 2 * group), self.parallel)
+        """All pages: first those of the `known` objects, then those of the `likely` ones."""
 
-    def _page(self, path: str, segments: Sequence[str], first: int) -> Sequence[Json]:
-        return self._list(path, *segments, params={"first": str(first), "max": str(PAGE)})
+        def page(first: int) -> Sequence[Json]:
+            return self._list(path, *segments, params={"first": str(first), "max": str(PAGE)})
+
+        return all_pages(page, size=PAGE, known=known, likely=likely, parallel=self.parallel, key="id")
 
     def _delete(self, path: str, *segments: str, params: Mapping[str, str] | None = None) -> bool:
         try:

@@ -16,6 +16,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.keycloak.fields import COLUMN, FIELDS
 from oauthdeploy.drivers.keycloak.notices import NOTICES
 from oauthdeploy.drivers.keycloak.options import (
+    DRIVER_NAME,
     KeycloakClientOptions,
     KeycloakScopeOptions,
     KeycloakSettingsOptions,
@@ -228,7 +229,7 @@ def endpoints(url: str, options: Model) -> Endpoints:
 
 
 FACTS: Final = DriverFacts(
-    name="keycloak",
+    name=DRIVER_NAME,
     title="Keycloak",
     roles=frozenset({Role.AUTHORIZATION}),
     credentials=KeycloakCredentials,

@@ -21,7 +21,7 @@ from oauthdeploy.drivers.json_values import (
 from oauthdeploy.drivers.keycloak.field_map import CLIENT as OPTIONS
 from oauthdeploy.drivers.keycloak.field_map import kept_attributes, read_mappers, told_options, write_mappers
 from oauthdeploy.drivers.keycloak.fields import CLIENT, attributes_of, live_grants, texts_of
-from oauthdeploy.drivers.keycloak.options import AS_GRANTS, MARK, Flows, KeycloakClientOptions
+from oauthdeploy.drivers.keycloak.options import AS_GRANTS, DRIVER_NAME, MARK, Flows, KeycloakClientOptions
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Client, ClientSecret, ClientType
@@ -182,7 +182,7 @@ _NO_OPTIONS: Final = KeycloakClientOptions()
 
 def options_of(client: Client | None) -> tuple[Mapping[str, Any], KeycloakClientOptions]:
     """The options that the manifest writes for a client of Keycloak: as written, and as a model."""
-    written = (client.options or {}).get("keycloak", {}) if client is not None else {}
+    written = (client.options or {}).get(DRIVER_NAME, {}) if client is not None else {}
     return written, KeycloakClientOptions.model_validate(dict(written)) if written else _NO_OPTIONS
 
 
@@ -211,7 +211,7 @@ def with_options(
                 return OPTIONS[name].read(live.raw)
 
     values, odd = told_options(written, wanted, have, OPTIONS)
-    shown: dict[str, Any] = {"options": {"keycloak": values}}
+    shown: dict[str, Any] = {"options": {DRIVER_NAME: values}}
     if live.value.grants is not None:
         # What an option says about a grant is compared there.
         spoken = {AS_GRANTS[name] for name in AS_GRANTS.keys() & written.keys()}

@@ -13,6 +13,8 @@ from oauthdeploy.model.fields import Duration, Flag, FreeText, Model, Natural, S
 from oauthdeploy.model.held_fields import Limit, Unit
 from oauthdeploy.model.objects import Grant
 
+DRIVER_NAME: Final = "keycloak"
+
 ROOT_URL: Final = COLUMN - len("/*")
 """A client without redirect URIs gets all addresses below its root URL."""
 

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from oauthdeploy.drivers.base import Applied
-from oauthdeploy.drivers.common_steps import ADOPTED, GONE, changed_values, create_or_find, parsed
+from oauthdeploy.drivers.common_steps import ADOPTED, GONE, changed_options, changed_values, create_or_find, parsed
 from oauthdeploy.drivers.keycloak import client as api
-from oauthdeploy.drivers.keycloak.changed_fields import MAPPERS, option_names
+from oauthdeploy.drivers.keycloak.changed_fields import MAPPERS
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.fields import SCOPE
 from oauthdeploy.drivers.keycloak.knowledge import Knowledge
 from oauthdeploy.drivers.keycloak.mapping import OWNER
+from oauthdeploy.drivers.keycloak.options import DRIVER_NAME
 from oauthdeploy.drivers.keycloak.refusals import missing, protected
 from oauthdeploy.drivers.keycloak.scopes import (
     DEFAULT,
@@ -51,7 +52,7 @@ class ScopeWriter:
         if change.action is Action.DELETE:
             return self._delete_scope(change, name)
         assert isinstance(change.desired, Scope)
-        desired, names = change.desired, option_names(change)
+        desired, names = change.desired, changed_options(change, DRIVER_NAME)
         values = changed_values(change, SCOPE)
         # A realm comes with Keycloak's own scopes: if this run created it, the plan could not know of them.
         comes_along = change.action is Action.CREATE and name in BUILT_IN_SCOPES and self.find_id(name) is not None

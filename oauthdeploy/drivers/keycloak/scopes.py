@@ -20,7 +20,7 @@ from oauthdeploy.drivers.keycloak.field_map import (
 )
 from oauthdeploy.drivers.keycloak.fields import SCOPE, attributes_of
 from oauthdeploy.drivers.keycloak.mapping import OPENID, OWNER, digest, is_openid, marks_of
-from oauthdeploy.drivers.keycloak.options import KeycloakScopeOptions, Mapper
+from oauthdeploy.drivers.keycloak.options import DRIVER_NAME, KeycloakScopeOptions, Mapper
 from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Scope
@@ -71,7 +71,7 @@ def read_scope(raw: Mapping[str, Any]) -> LiveScope:
 
 def options_of(scope: Scope | None) -> tuple[Mapping[str, Any], KeycloakScopeOptions]:
     """The options that the manifest writes for a scope of Keycloak: as written, and as a model."""
-    written = (scope.options or {}).get("keycloak", {}) if scope is not None else {}
+    written = (scope.options or {}).get(DRIVER_NAME, {}) if scope is not None else {}
     return written, KeycloakScopeOptions.model_validate(dict(written)) if written else _NO_OPTIONS
 
 
@@ -112,7 +112,7 @@ def with_options(live: LiveScope, desired: Scope | None, new_clients: str) -> tu
 
     places = {**OPTIONS, "new_clients": Place("", TEXT, default=NONE)}
     values, odd = told_options(written, wanted, have, places)
-    return live.value.model_copy(update={"options": {"keycloak": values}}), {**live.unparsed, **odd}
+    return live.value.model_copy(update={"options": {DRIVER_NAME: values}}), {**live.unparsed, **odd}
 
 
 def new_scope(name: str, owner: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from oauthdeploy.drivers.json_values import a_flag, a_number, fingerprint
 from oauthdeploy.drivers.keycloak.field_map import SETTINGS as OPTIONS
 from oauthdeploy.drivers.keycloak.field_map import told_options
 from oauthdeploy.drivers.keycloak.fields import SETTINGS, SSL, Enforced, LiveRealm, RealmDraft
-from oauthdeploy.drivers.keycloak.options import KeycloakSettingsOptions, SecretRotation
+from oauthdeploy.drivers.keycloak.options import DRIVER_NAME, KeycloakSettingsOptions, SecretRotation
 from oauthdeploy.drivers.keycloak.policies import Rule
 from oauthdeploy.drivers.keycloak.stock import REALM
 from oauthdeploy.model.fields import Unparsed
@@ -70,7 +70,7 @@ def read_settings(
     if not written:
         return value, fields.unparsed
     values, odd = told_options(written, wanted, lambda name: read_option(raw, name, enforced), OPTIONS)
-    return value.model_copy(update={"options": {"keycloak": values}}), {**fields.unparsed, **odd}
+    return value.model_copy(update={"options": {DRIVER_NAME: values}}), {**fields.unparsed, **odd}
 
 
 def read_option(raw: Mapping[str, Any], name: str, enforced: Enforced) -> Any:
@@ -91,7 +91,7 @@ def read_option(raw: Mapping[str, Any], name: str, enforced: Enforced) -> Any:
 
 def options_of(settings: Settings | None) -> tuple[Mapping[str, Any], KeycloakSettingsOptions]:
     """The options that the manifest writes for a realm: as written, and as a model."""
-    written = (settings.options or {}).get("keycloak", {}) if settings is not None else {}
+    written = (settings.options or {}).get(DRIVER_NAME, {}) if settings is not None else {}
     return written, KeycloakSettingsOptions.model_validate(dict(written)) if written else _NO_OPTIONS
 
 

@@ -19,6 +19,7 @@ from oauthdeploy.drivers.base import Applied, Deliver, SecretHandover
 from oauthdeploy.drivers.common_steps import (
     ADOPTED,
     GONE,
+    changed_options,
     changed_values,
     create_or_find,
     parsed,
@@ -30,7 +31,6 @@ from oauthdeploy.drivers.keycloak.changed_fields import (
     becomes_confidential,
     makes_secret,
     needs_look,
-    option_names,
     sends_secret,
 )
 from oauthdeploy.drivers.keycloak.client import AdminApi
@@ -51,6 +51,7 @@ from oauthdeploy.drivers.keycloak.mapping import (
     secret_in,
     whole,
 )
+from oauthdeploy.drivers.keycloak.options import DRIVER_NAME
 from oauthdeploy.drivers.keycloak.policies import Rule, entries, switched
 from oauthdeploy.drivers.keycloak.refusals import missing, protected
 from oauthdeploy.drivers.keycloak.scope_writing import ScopeWriter
@@ -98,7 +99,7 @@ class Writer:
     def settings(self, change: Change) -> Applied:
         """PUT the fields of the realm that change, and enable or disable the client policy for PKCE."""
         assert isinstance(change.desired, Settings)
-        draft = draft_settings(changed_values(change, SETTINGS), change.desired, option_names(change))
+        draft = draft_settings(changed_values(change, SETTINGS), change.desired, changed_options(change, DRIVER_NAME))
         if draft.body:
             self.admin.put_realm(with_kept_fields(draft.body, self.realm))
         for rule, on in draft.rules:
@@ -267,9 +268,9 @@ class Writer:
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put the changed fields into the JSON of a client: options first, since grants depend on them."""
-        put_options(body, desired, option_names(change), self._flow_id)
+        put_options(body, desired, changed_options(change, DRIVER_NAME), self._flow_id)
         values = dict(changed_values(change, CLIENT))
-        grants = grants_to_put(body, desired, values, option_names(change))
+        grants = grants_to_put(body, desired, values, changed_options(change, DRIVER_NAME))
         put_client(body, values if grants is None else {**values, "grants": grants})
 
     def _flow_id(self, alias: str) -> str:

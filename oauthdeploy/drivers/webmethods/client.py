@@ -20,7 +20,7 @@ from oauthdeploy.core.errors import (
     Unsupported,
 )
 from oauthdeploy.core.secrets import Secret, is_masked
-from oauthdeploy.drivers.common_steps import at_once, parsed
+from oauthdeploy.drivers.common_steps import at_once, parsed, route_to
 from oauthdeploy.drivers.field_table import Table, keys_of
 from oauthdeploy.drivers.http import AdminClient, Answer
 from oauthdeploy.drivers.json_values import Garbled, a_list
@@ -408,16 +408,7 @@ class AdminApi:
                 server=self.http.server,
                 fix=NEEDS,
             )
-        try:
-            return Route.to(literal, *segments)
-        except ValueError as problem:
-            raise Rejected(
-                f"'{self.http.server}' cannot be sent this request: {problem}",
-                server=self.http.server,
-                method=method,
-                path=path,
-                fix="Choose another name.",
-            ) from None
+        return route_to(self.http.server, literal, *segments, method=method)
 
     def _send(
         self,
