@@ -14,6 +14,7 @@ from oauthdeploy.core.schemas import shape_problem
 from oauthdeploy.drivers.webmethods.client import AdminApi
 from oauthdeploy.server import Profile, SeedUser, ServerConfig, profile_of_record, start
 from tests.live.conftest import PASSWORD, Pair, PairFactory, run_command
+from tests.live.doctoring import Tried, manifest
 from tests.servers.keycloak import Realm
 from tests.servers.opa import Opa
 
@@ -25,8 +26,8 @@ ODD = {
 }  # fmt: skip
 
 
-def record_of(pair: Pair, *arguments: str) -> Any:
-    ran = pair.run("doctor", "login", "-o", "json", *arguments)
+def record_of(pair: Pair, *arguments: str, server: str = "login") -> Any:
+    ran = pair.run("doctor", server, "-o", "json", *arguments)
     assert ran.code == 0, ran.err
     assert shape_problem("record", ran.json) == ""
     return ran.json
@@ -55,6 +56,11 @@ def test_a_record_reads_only_and_shows_no_value(make_pair: PairFactory) -> None:
     seen = {one["name"]: one for one in record["observations"]}
     assert seen["client"]["shape"]["scopes[]"] == "text"
     assert (seen["missing client"]["status"], seen["missing client"]["path"]) == (404, "/admin/oauth/client/{}")
+    by_name = ("client by name and version", "missing client by name and version")
+    assert [(seen[name]["status"], seen[name]["path"]) for name in by_name] == [
+        (200, "/admin/oauth/client/{}/version/{}"),
+        (404, "/admin/oauth/client/{}/version/{}"),
+    ]
     assert seen["users, expanded"]["shape"] == {
         "users[].enabled": "boolean",
         "users[].groups[]": "text",
@@ -86,6 +92,38 @@ def test_a_record_replays_and_a_change_is_told(make_pair: PairFactory, tmp_path:
     other = again.run("doctor", "login", "--write-probe", "--yes", "--compare", str(file))
     assert other.code == 2
     assert "facts.missing: 404 -> 400" in other.out
+
+
+def test_a_server_with_administration_services_only_is_examined_by_them(make_pair: PairFactory, tmp_path: Path) -> None:
+    """Its record is like any other: no value in it, writing leaves nothing, and a server that replays it answers as it did."""
+    odd = {"administration": "services", "service_lists": "names", "service_errors": "status", "secrets": "masked"}
+    pair = make_pair(tls=False, accept_client_id=False, profile=Profile.model_validate(odd))
+    credentials = {"username": "deployer", "password": "${env:LOGIN_PASSWORD}"}
+    entry = {"role": "authorization", "driver": "webmethods", "url": pair.login.url, "credentials": credentials}
+    manifest(pair.folder, {**entry, "options": {"api": "services"}})
+    for service, inputs in (
+        ("putScope", {"name": "orders.read.canary", "values": []}),
+        (
+            "registerClient",
+            {"name": "canary-shop", "version": "1", "type": "confidential", "redirect_uris": [], "scopes": [],
+             "client_credentials_allowed": "true"},
+        ),
+    ):  # fmt: skip
+        pair.admin(pair.login, "POST", f"/invoke/wm.server.oauth/{service}", inputs)
+    pair.seen.clear()
+    record = record_of(pair, server="it")
+    assert pair.writes() == []
+    assert "canary" not in json.dumps(record)
+    assert record["facts"] == odd
+    assert {one["verdict"] for one in record["judgements"]} == {"as expected", "unknown"}
+    tried = record_of(pair, "--write-probe", "--yes", server="it")
+    assert {one["verdict"] for one in tried["judgements"]} == {"as expected", "unknown"}
+    left = pair.admin(pair.login, "GET", "/invoke/wm.server.oauth/listClientRegistrations")
+    assert [one["name"] for one in left["clients"]] == ["canary-shop"]
+    assert pair.admin(pair.login, "GET", "/invoke/wm.server.oauth/listScopes") == {"scopes": ["orders.read.canary"]}
+    file = tmp_path / "login.json"
+    file.write_text(json.dumps(record))
+    assert {key: getattr(profile_of_record(file), key) for key in odd} == odd
 
 
 def test_serve_replays_a_record(make_pair: PairFactory, tmp_path: Path) -> None:
@@ -180,24 +218,27 @@ def test_a_signal_ends_a_trial_in_order(make_pair: PairFactory, monkeypatch: pyt
         assert pair.holdings(pair.login) == before
 
 
-def manifest(folder: Path, entry: dict[str, Any]) -> Path:
-    document = {"version": 1, "name": "looked-at", "servers": {"it": entry}}
-    (folder / "oauthdeploy.yaml").write_text(json.dumps(document))
-    return folder
-
-
-def test_keycloak_is_examined(realm: Realm, tmp_path: Path) -> None:
-    """The same command; attributes and mappers are told without the names that somebody chose."""
-    realm.add("/clients", {"clientId": "canary-shop", "attributes": {"canary.key": "canary-value"}})
-    entry = {
+def keycloak_entry(realm: Realm) -> dict[str, Any]:
+    return {
         "role": "authorization",
         "driver": "keycloak",
         "url": realm.server.url,
         "credentials": {"username": realm.server.username, "password": "${env:KEYCLOAK_PASSWORD}"},
         "options": {"realm": realm.name},
     }
+
+
+def left_in(realm: Realm) -> list[str]:
+    """What a trial left behind."""
+    there = [*names(realm, "/clients", "clientId"), *names(realm, "/client-scopes", "name")]
+    return [name for name in there if DOCTOR in name]
+
+
+def test_keycloak_is_examined(realm: Realm, tmp_path: Path) -> None:
+    """The same command; attributes and mappers are told without the names that somebody chose."""
+    realm.add("/clients", {"clientId": "canary-shop", "attributes": {"canary.key": "canary-value"}})
     env = {"KEYCLOAK_PASSWORD": realm.server.password}
-    ran = run_command(manifest(tmp_path, entry), "doctor", "-o", "json", env=env)
+    ran = run_command(manifest(tmp_path, keycloak_entry(realm)), "doctor", "-o", "json", env=env)
     assert ran.code == 0, ran.err
     assert shape_problem("record", ran.json) == ""
     assert "canary" not in ran.out
@@ -207,8 +248,28 @@ def test_keycloak_is_examined(realm: Realm, tmp_path: Path) -> None:
     tried = run_command(tmp_path, "doctor", "--write-probe", "--yes", "-o", "json", env=env)
     assert tried.code == 0, tried.err
     assert {one["verdict"] for one in tried.json["judgements"]} == {"as expected"}
-    there = [*names(realm, "/clients", "clientId"), *names(realm, "/client-scopes", "name")]
-    assert not [name for name in there if DOCTOR in name]
+    assert left_in(realm) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_a_signal_ends_a_trial_on_keycloak_in_order(
+    realm: Realm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Whichever write it meets, that of the clean-up among them: the client and the scope are gone."""
+    env = {"KEYCLOAK_PASSWORD": realm.server.password}
+    tried = Tried(manifest(tmp_path, keycloak_entry(realm)), lambda: left_in(realm), env)
+    tried.prove_interruptions(monkeypatch, number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_a_signal_ends_a_trial_on_opa_in_order(
+    opa: Opa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Whichever write it meets: the document is gone."""
+    opa.call("PUT", "/v1/data/oauth", {"clients": {}, "format": 1})
+    entry = {"role": "resource", "driver": "opa", "url": opa.url, "options": {"path": "oauth"}}
+    tried = Tried(manifest(tmp_path, entry), lambda: sorted(opa.data().keys() - {"oauth"}))
+    tried.prove_interruptions(monkeypatch, number)
 
 
 def test_opa_is_examined(opa: Opa, tmp_path: Path) -> None:

@@ -25,8 +25,10 @@ from oauthdeploy.drivers.common_steps import (
     reading_kinds,
     writing,
 )
+from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.drivers.field_table import write_fields
 from oauthdeploy.drivers.hydra import client as api
+from oauthdeploy.drivers.hydra import examination
 from oauthdeploy.drivers.hydra.client import AdminApi, Json, Operation
 from oauthdeploy.drivers.hydra.facts import HydraCredentials, HydraOptions
 from oauthdeploy.drivers.hydra.fields import CLIENT, LIFESPANS, OPTIONS, OTHER_LIFESPANS, live_grants
@@ -85,6 +87,15 @@ class HydraDriver(Driver):
                 fix="Write the address of the admin API as url; by default, it has the port 4445.",
             ) from None
         return ServerReport(product="Ory Hydra", version=version, account=self._account)
+
+    def examine(self) -> Examination:
+        """Look at pages of clients, and at a client that does not exist."""
+        report = self.check()
+        return examination.examine(self._api, f"{report.product} {report.version}".strip())
+
+    def try_writing(self, tag: str) -> WriteProbe:
+        """Create a client, change and remove it."""
+        return examination.try_writing(self._api, tag)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 

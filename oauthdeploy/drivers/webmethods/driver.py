@@ -14,7 +14,7 @@ from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, 
 from oauthdeploy.drivers.common_steps import at_once, writing
 from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.drivers.http import counting
-from oauthdeploy.drivers.webmethods import examination
+from oauthdeploy.drivers.webmethods import examination, services_examination
 from oauthdeploy.drivers.webmethods import openapi_document as doc
 from oauthdeploy.drivers.webmethods.api_loading import load_api
 from oauthdeploy.drivers.webmethods.client import AdminApi
@@ -27,7 +27,7 @@ from oauthdeploy.drivers.webmethods.findings import Server, find_all
 from oauthdeploy.drivers.webmethods.lockout import find_lockouts
 from oauthdeploy.drivers.webmethods.mapping import read_settings
 from oauthdeploy.drivers.webmethods.reading import Reader, state_of
-from oauthdeploy.drivers.webmethods.services_api import ASSOCIATIONS, load_services
+from oauthdeploy.drivers.webmethods.services_api import ASSOCIATIONS, ServicesApi, load_services
 from oauthdeploy.drivers.webmethods.services_api import count_writes as count_by_services
 from oauthdeploy.drivers.webmethods.tokens import working
 from oauthdeploy.drivers.webmethods.writing import Writer, count_writes
@@ -90,13 +90,20 @@ class WebMethodsDriver(Driver):
     def _capabilities(self, admin: AdminApi) -> Capabilities:
         """What this server's document says about the capabilities that differ between servers."""
         by_services: Capabilities = {
+            Capability.CLIENT_TYPE_CHANGE: no("no administration service returns the secret that an update generates"),
             Capability.TRUST_REMOTE: no("no administration service for remote server aliases is known"),
             Capability.USERS_LIST: no("no administration service for users is known"),
             Capability.TOKENS_LIST: no("the list of the administration services shows no scopes and times of issue"),
             Capability.TOKENS_BY_TIME: no("the list of the administration services shows no times of issue"),
             Capability.TOKENS_BY_SCOPE: no("the list of the administration services shows no scopes"),
         }
+        lacking: Capabilities = {
+            capability: no(f"the Administrator API of '{self.name}' lacks POST {path}")
+            for capability, path in ((Capability.TRUST_REMOTE, doc.REMOTES), (Capability.TRUST_EXTERNAL, doc.EXTERNALS))
+            if Side.RESOURCE in self._sides and not admin.api.offers("POST", path)
+        }
         return {
+            **lacking,
             **(by_services if self._by_services else {}),
             Capability.CLIENT_ID_CHOICE: yes() if admin.api.takes_client_id else no("this server generates client ids"),
             Capability.CLIENT_SECRET_CHOICE: yes()
@@ -106,15 +113,15 @@ class WebMethodsDriver(Driver):
 
     def examine(self) -> Examination:
         """Look at every list, at one object of each kind, and at names that do not exist."""
-        if self._by_services:
-            return super().examine()
-        return examination.examine(self._admin)
+        admin = self._admin
+        return services_examination.examine(admin) if isinstance(admin, ServicesApi) else examination.examine(admin)
 
     def try_writing(self, tag: str) -> WriteProbe:
         """Create a scope and a client, change and remove them."""
-        if self._by_services:
-            return super().try_writing(tag)
-        return examination.try_writing(self._admin, tag)
+        admin = self._admin
+        if isinstance(admin, ServicesApi):
+            return services_examination.try_writing(admin, tag)
+        return examination.try_writing(admin, tag)
 
     def read(self, wanted: Wanted) -> ServerState:
         """Read by lists, or by name if few objects are wanted and not everything."""

@@ -110,6 +110,8 @@ def examine(admin: AdminApi) -> Examination:
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
     product = {"API": f"{admin.api.title} {admin.api.version}".strip()}
     product.update(_version_texts(looks.get("server", SERVER)))
+    for path in _update_paths(admin.api):
+        product.update(_version_texts(looks.get(path, path)))
     looks.get("settings", doc.SETTINGS)
     for what, path, one, key in FAMILIES:
         looks.get(f"{what}s", path)
@@ -118,11 +120,22 @@ def examine(admin: AdminApi) -> Examination:
         if first is not None:
             looks.get(what, one, first)
         looks.get(f"missing {what}", one, NOBODY)
+    by_name, client = "client by name and version", looks.bodies.get("client")
+    if isinstance(client, Mapping) and client.get("name") and client.get("version"):
+        looks.get(by_name, doc.CLIENT_BY_NAME, str(client["name"]), str(client["version"]))
+    looks.get(f"missing {by_name}", doc.CLIENT_BY_NAME, NOBODY, "1")
     looks.get("tokens", doc.TOKENS)
     looks.get("tokens, expanded", doc.TOKENS, expand=True)
     facts = _facts(looks)
     judgements = [*_about_fields(looks), *judged(facts), *_left_over(looks)]
     return Examination(product, digest, tuple(looks.seen), facts, tuple(judgements))
+
+
+def _update_paths(api: doc.Api) -> Sequence[str]:
+    """The paths whose names say that they show the fixes of the server; no page lists one, so the document is searched."""
+    words = ("update", "fix")
+    plain = sorted(path for method, path in api.paths if method == "GET" and "{" not in path)
+    return [path for path in plain if any(word in path.rpartition("/")[2].lower() for word in words)][:3]
 
 
 def _version_texts(body: Any) -> Mapping[str, str]:
@@ -251,10 +264,12 @@ def _left_over(looks: _Looks) -> Sequence[Judgement]:
 
 def try_writing(admin: AdminApi, tag: str) -> WriteProbe:
     """Create a scope and a client, change and remove them; `tag` distinguishes this trial from others."""
-    return _Trial(admin, PREFIX + tag).carry_out()
+    return ApiTrial(admin, PREFIX + tag).carry_out()
 
 
-class _Trial(Trial):
+class ApiTrial(Trial):
+    """Writes one scope and one client by the Administrator API."""
+
     def __init__(self, admin: AdminApi, name: str) -> None:
         super().__init__(admin.http, name)
         self.admin = admin
@@ -262,6 +277,7 @@ class _Trial(Trial):
         self._asked_for_client = False
 
     def steps(self) -> Iterator[None]:
+        """Each operation once, and what it does to the rest of the object."""
         self._scopes()
         yield
         if not self._make_client():

@@ -83,6 +83,14 @@ _TOKEN: Final = {
 }
 """Names in the Administrator API, and the same in the services."""
 
+NEEDED: Final[Mapping[str, frozenset[str]]] = {
+    "settings": frozenset(_SETTINGS.values()),
+    "client": frozenset(_CLIENT.values()) - {"enabled", *_PAGE},
+    "scope": frozenset(_SCOPE.values()) - {"name"},
+    "external server": frozenset(_EXTERNAL.values()) - {"name", "client_secret"},
+}
+"""What the services that show one object return by their signatures, except for what they may leave out."""
+
 _PATHS: Final = (
     *(("GET", path) for path in (doc.SETTINGS, doc.CLIENTS, doc.CLIENT, doc.SCOPES, doc.SCOPE, doc.EXTERNALS)),
     *(("POST", path) for path in (doc.CLIENTS, doc.SCOPES, doc.EXTERNALS)),
