@@ -50,6 +50,7 @@ PLANNING = [
     "json_documents",
     "unkept",
     "side_effects",
+    "requirements",
     "server_view",
     "pending_revocations",
     "pruning",
@@ -93,6 +94,10 @@ PLANNING = [
     "export.driver_options",
     "export.scope_contents",
     "export.settings",
+    "export.draft",
+    "export.entries",
+    "export.associations",
+    "export.trusts",
     "export.builder",
     "drift.comparison",
 ]

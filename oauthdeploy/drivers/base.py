@@ -150,9 +150,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class ServerReport:
-    """The result of `check`: the product and its version, the account of this tool, findings, and the capabilities for which
-    this server differs from the driver's table. `in_memory`: the server keeps its objects only in memory and loses them in a
-    restart.
+    """The result of `check`: the product and its version, the account of this tool, findings, and the capabilities and fields
+    for which this server differs from the driver's table. Plans follow these, and refuse what a manifest requires of a server
+    that says no. `in_memory`: the server keeps its objects only in memory and loses them in a restart.
     """
 
     product: str

@@ -15,6 +15,7 @@ from pydantic import Field
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.model.fields import Model, Natural, Text, Unparsed
+from oauthdeploy.model.held_fields import Support
 from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Object, Side
 from oauthdeploy.model.servers import Server
@@ -235,6 +236,7 @@ class ServerState:
     what the server itself created, of its own objects; "" for one that is gone. `makes_client_ids` says that the server generates
     the ids of clients: another server of its kind then knows the client of a token by name and version. `lost` names what
     objects that this run wrote had before, should have kept and no longer have, by the server's own names (`drivers.untouched`).
+    `answers` are those of the server itself about what it can do, where they differ from its driver's table, by question.
     """
 
     server: str
@@ -253,6 +255,7 @@ class ServerState:
     changed_stock: Mapping[Address, Mapping[str, Unheld]] = field(default_factory=_frozen_map)
     makes_client_ids: bool = False
     lost: Mapping[Address, tuple[str, ...]] = field(default_factory=_frozen_map)
+    answers: Mapping[str, Support] = field(default_factory=_frozen_map)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ These modules are the core, in the order in which they run:
     changes  identities  protection                               a change; names of objects; protected objects
     unread                                                        needed kinds that could not be read
     normalize  risk  json_documents  unkept  side_effects         canonical fields; risk; JSON; fields not stored; side effects
+    requirements                                                  what objects require of a server
     server_view  pending_revocations  pruning  unmanaged          desired and live, one server at a time
     effective_grants  opaque_secrets  diff                        desired and live -> changes
     exchanges  two_writes  ordering  safety  surviving_tokens     changes -> ordered changes and safety stops

@@ -11,9 +11,10 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.objects import Client, Grant, Trust
 from oauthdeploy.model.state import DesiredState, LiveState
+from oauthdeploy.planning.requirements import table_on
 from oauthdeploy.planning.server_pairs import trusting_pairs, unchecked_finding
 
 _CREDENTIALS_ONLY: Final = frozenset({Grant.CLIENT_CREDENTIALS})
@@ -192,7 +193,7 @@ def unread_accounts(desired: DesiredState, live: LiveState, facts: Mapping[str, 
         if not wanted or state.accounts is not None:
             continue
         entry = desired.servers[name]
-        support = supports(table_for(facts[entry.driver], entry.role), Capability.USERS_LIST)
+        support = supports(table_on(facts, entry, state), Capability.USERS_LIST)
         if state.accounts_unread is not None:
             why = state.accounts_unread.summary
         else:

@@ -11,12 +11,13 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
-from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, Ownership
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Stage
 from oauthdeploy.planning.identities import Names
 from oauthdeploy.planning.json_documents import Document, diagnostic_documents, field_document
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.requirements import table_on
 
 MARK: Final = "mark"
 """The path of the field change that writes a mark."""
@@ -83,12 +84,13 @@ def adoption(
         if stands is None:
             missing.append(address)
             continue
-        items.append(_item(desired, address, state.objects[stands], changes.get(stands), facts))
-    marks = tuple(_mark(item, desired.name) for item in items if item.to_mark)
+        marks = bool(supports(table_on(facts, desired.servers[address.server], state), Capability.MARKS))
+        items.append(_item(address, state.objects[stands], changes.get(stands), marks=marks))
+    to_write = tuple(_mark(item, desired.name) for item in items if item.to_mark)
     return Adoption(
         plan=Plan(
             name=desired.name,
-            changes=marks,
+            changes=to_write,
             servers=plan.servers,
             diagnostics=plan.diagnostics,
             stops=Diagnostics.of(_foreign(item, desired.name) for item in items if item.to_mark and _is_foreign(item)),
@@ -99,15 +101,7 @@ def adoption(
     )
 
 
-def _item(
-    desired: DesiredState,
-    address: Address,
-    live: LiveObject,
-    change: Change | None,
-    facts: Mapping[str, DriverFacts],
-) -> Adoptable:
-    entry = desired.servers[address.server]
-    marks = bool(supports(table_for(facts[entry.driver], entry.role), Capability.MARKS))
+def _item(address: Address, live: LiveObject, change: Change | None, *, marks: bool) -> Adoptable:
     return Adoptable(address, live, change.action if change else None, change.fields if change else (), marks)
 
 

@@ -21,6 +21,7 @@ from oauthdeploy.planning.json_documents import Document, change_document, diagn
 from oauthdeploy.planning.name_conflicts import name_conflicts
 from oauthdeploy.planning.ordering import order, own_batch
 from oauthdeploy.planning.possible_renames import possible_renames
+from oauthdeploy.planning.requirements import unoffered
 from oauthdeploy.planning.safety import check_safety
 from oauthdeploy.planning.side_effects import in_words
 from oauthdeploy.planning.surviving_tokens import SurvivingTokens, unread_tokens
@@ -142,6 +143,7 @@ def build_plan(
         renames = possible_renames(changes, comparison.kept, desired, live, facts)
         found = Diagnostics.of(
             [
+                *unoffered(desired, live),
                 *side_findings(desired, live, changes, facts),
                 *conflicts,
                 # A name that is taken is told with the same fix.

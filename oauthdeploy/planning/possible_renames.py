@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.objects import Client
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.requirements import table_on
 from oauthdeploy.planning.unmanaged import Kept
 
 POSSIBLE_RENAME = "possible-rename"
@@ -40,7 +41,7 @@ def possible_renames(
         if change.action is not Action.CREATE or not isinstance(wanted, Client) or address in desired.moved:
             continue
         server = desired.servers[address.server]
-        if not supports(table_for(facts[server.driver], server.role), Capability.CLIENT_RENAME):
+        if not supports(table_on(facts, server, live.servers.get(address.server)), Capability.CLIENT_RENAME):
             continue
         alike = [former for former, client in going.get(address.server, ()) if _is_alike(wanted, client)]
         if len(alike) == 1:

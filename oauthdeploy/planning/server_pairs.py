@@ -12,10 +12,11 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.objects import Client, Object
 from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.requirements import table_on
 from oauthdeploy.planning.server_view import trusted_by
 
 UNCHECKED: Final = "cross-side-unchecked"
@@ -87,8 +88,8 @@ class ServerPair:
         """Whether the server can hold such objects, as its driver and its role say."""
         if capability is Capability.ASSOCIATIONS:
             return self.desired.keeps_associations(server)
-        entry = self.desired.servers[server]
-        return bool(supports(table_for(self.facts[entry.driver], entry.role), capability))
+        table = table_on(self.facts, self.desired.servers[server], self.live.servers.get(server))
+        return bool(supports(table, capability))
 
     def listed(self, server: str, kind: Kind) -> bool:
         """Whether all objects of the kind were read, and not only those that the manifest names there."""

@@ -9,11 +9,12 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.model.capabilities import Capabilities, DriverFacts, table_for
+from oauthdeploy.model.capabilities import Capabilities, DriverFacts
 from oauthdeploy.model.objects import Object, Revocation, Side
 from oauthdeploy.model.servers import Role
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, ServerState
 from oauthdeploy.planning.changes import Action, Change, FieldChange, Reason, Risk, Stage
+from oauthdeploy.planning.requirements import table_on
 from oauthdeploy.planning.risk import risk_of
 from oauthdeploy.planning.side_effects import in_words, interrupted_by, lost_with
 from oauthdeploy.planning.unkept import Unkept
@@ -142,7 +143,7 @@ def views(
             role=server.role,
             driver=server.driver,
             facts=known,
-            table=table_for(known, server.role),
+            table=table_on(facts, server, live.servers[name]),
             desired=desired,
             wanted=own,
             absent=frozenset(absent.get(name, ())),

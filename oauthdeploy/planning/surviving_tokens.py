@@ -17,11 +17,12 @@ from typing import Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
-from oauthdeploy.model.capabilities import Capability, DriverFacts, supports, table_for
+from oauthdeploy.model.capabilities import Capability, DriverFacts, supports
 from oauthdeploy.model.fields import Amount, marked
 from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Side
 from oauthdeploy.model.state import DesiredState, LiveObject, LiveState, LiveToken, ServerState, TokenCount
 from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.requirements import table_on
 from oauthdeploy.planning.risk import Direction, effect_of
 from oauthdeploy.planning.server_view import trusted_by
 
@@ -116,16 +117,15 @@ class SurvivingTokens:
 
     def _lists_some_only(self, server: str) -> bool:
         entry = self.desired.servers[server]
-        facts = self.facts[entry.driver]
         if Side.AUTHORIZATION not in entry.role.sides:
             return False
-        return not supports(table_for(facts, entry.role), Capability.TOKENS_LIST)
+        return not supports(table_on(self.facts, entry, self.live.servers.get(server)), Capability.TOKENS_LIST)
 
     def _selectable(self, server: str, scope: str | None) -> str | None:
         """The scope, where the server can end the tokens of one scope."""
         entry = self.desired.servers[server]
-        by_scope = supports(table_for(self.facts[entry.driver], entry.role), Capability.TOKENS_BY_SCOPE)
-        return scope if by_scope else None
+        table = table_on(self.facts, entry, self.live.servers.get(server))
+        return scope if supports(table, Capability.TOKENS_BY_SCOPE) else None
 
     def _is_refused_elsewhere(self, change: Change) -> bool:
         """Whether every resource server that takes the tokens looks by itself whether the client may use the scope."""

@@ -106,8 +106,18 @@ def check_and_read_each(
         return driver.check_and_read(wanted[driver.name])
 
     answers, failed = ask_each(drivers, ask)
+    reports = {name: report for name, (report, _) in answers.items()}
     states = {name: state for name, (_, state) in answers.items() if state is not None}
-    return {name: report for name, (report, _) in answers.items()}, _live(answers, wanted, states), failed
+    return reports, with_answers(_live(answers, wanted, states), reports), failed
+
+
+def with_answers(live: LiveState, reports: Mapping[str, ServerReport]) -> LiveState:
+    """The same, with what each server reports of what it can do."""
+    told = {
+        name: replace(state, answers=reports[name].capabilities) if name in reports else state
+        for name, state in live.servers.items()
+    }
+    return LiveState(MappingProxyType(told))
 
 
 def with_tokens(drivers: Mapping[str, Driver], live: LiveState, servers: Collection[str]) -> LiveState:

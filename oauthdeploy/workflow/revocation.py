@@ -28,11 +28,13 @@ from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType
 from oauthdeploy.planning.plan import Plan
+from oauthdeploy.planning.requirements import table_on
 from oauthdeploy.planning.revocation.audit_records import request_records, server_records
 from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 from oauthdeploy.planning.revocation.request import (
     DOUBTS,
     CutOff,
+    as_offered,
     cut_off,
     cut_off_changes,
     cut_off_plan,
@@ -242,6 +244,8 @@ def observe(
             here = {name: driver for name, driver in here.items() if name in reports}
             if not here:
                 continue
+        facts, servers = driver_facts(), request.desired.servers
+        request = as_offered(request, {name: table_on(facts, servers[name], live.servers[name]) for name in here})
         try:
             return _planned(manifest, request, here, options, down, reports, live, begun)
         except (ServerError, ServersFailed) as error:

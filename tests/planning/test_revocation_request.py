@@ -13,7 +13,7 @@ from oauthdeploy.model.capabilities import Capability, DriverFacts, no, table_fo
 from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Side
 from oauthdeploy.model.servers import Limits, Role, Server
 from oauthdeploy.model.state import DesiredState
-from oauthdeploy.planning.revocation.request import PATIENCE, REPEATS, CutOff, cut_off, on_servers
+from oauthdeploy.planning.revocation.request import PATIENCE, REPEATS, CutOff, as_offered, cut_off, on_servers
 
 ALL = Revocation(client="shop", tokens="all", block=tuple(Side))
 SERVERS = {
@@ -110,3 +110,15 @@ def test_a_part_of_the_servers_keeps_its_own_findings_only() -> None:
     part = on_servers(asked(ALL, lacking(Capability.BLOCK_CLIENT)), {"login"})
     assert {address.server for address in part.desired.objects} == {"login"}
     assert {item.address for item in part.gaps} == {"revocation/INC-7@login"}
+
+
+def test_what_a_server_itself_says_it_can_not_do_is_left_out_too() -> None:
+    """It is known only once the server was asked, and is told like what is known before; other servers keep their part."""
+    narrow = Revocation(client="shop", tokens="all", scope="read", block=(Side.AUTHORIZATION,))
+    made = asked(narrow)
+    facts = lacking(Capability.TOKENS_BY_SCOPE)["webmethods"]
+    tables = {"login": table_for(facts, Role.AUTHORIZATION)}
+    part = as_offered(made, tables)
+    assert placed(part) == {**placed(made), "login": (None, (Side.AUTHORIZATION,))}
+    assert [(item.rule, item.address) for item in part.gaps] == [("cut-off-not-offered", "revocation/INC-7@login")]
+    assert as_offered(part, tables) == part

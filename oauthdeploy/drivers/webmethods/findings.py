@@ -279,14 +279,7 @@ def _trust(server: Server, address: Address, value: Trust) -> Iterator[Diagnosti
     family = doc.EXTERNAL if value.via == "external" else doc.REMOTE
     needed = EXTERNAL_NEEDED if value.via == "external" else REMOTE_NEEDED
     if not server.admin.api.offers("POST", doc.EXTERNALS if value.via == "external" else doc.REMOTES):
-        yield Diagnostic(
-            "server-lacks-api",
-            "The server cannot store which server to trust",
-            f"The Administrator API of '{server.name}' lacks {value.via} servers.",
-            "Update the server.",
-            address=str(address),
-        )
-        return
+        return  # The server reports that it does not support this.
     alias = alias_of(value)
     refused = sorted({sign for sign in alias if sign in FORBIDDEN_IN_ALIASES}) if value.via == "remote" else []
     if refused and not _has_alias(server, family, alias):

@@ -35,11 +35,11 @@ _ENDLESS: Final = frozenset({"", "-1", "never", "never expires"})
 
 @dataclass(frozen=True)
 class Token:
-    """One row of the list. Times are parsed only when needed."""
+    """One row of the list. Times are parsed only when needed. `scopes` and `owner` are None if the row does not show them."""
 
     client_id: str
-    scopes: frozenset[str]
-    owner: str
+    scopes: frozenset[str] | None
+    owner: str | None
     access_id: Secret | None
     refresh_id: Secret | None
     refreshes: int | None
@@ -81,8 +81,8 @@ def read_token(body: Any) -> Token:
         raise Garbled("a token has no id")
     return Token(
         client_id=a_text(raw, "client_id"),
-        scopes=frozenset(a_text(raw, "scopes").split()),
-        owner=a_text(raw, "ownerId"),
+        scopes=frozenset(a_text(raw, "scopes").split()) if raw.get("scopes") is not None else None,
+        owner=a_text(raw, "ownerId") if raw.get("ownerId") is not None else None,
         access_id=Secret(access, "server") if access else None,
         refresh_id=Secret(refresh, "server") if refresh else None,
         refreshes=_remaining(raw.get("remainingRefreshes")) if refresh else None,
@@ -131,15 +131,19 @@ def selected(
     """The tokens that a revocation means; for `all` carried out at `cut_at` (seconds since 1970), those from before, and those
     without a time of issue.
 
-    Raises Garbled if a token's time of issue is needed and cannot be parsed.
+    Raises Garbled if the list does not show what selects tokens, or if a time of issue is needed and cannot be parsed.
     """
+    listed = list(tokens)
+    own = [token for token in listed if token.client_id == client_id]
+    if own and revocation.owner is not None:
+        _require_shown([token.owner for token in listed], "owner")
+    if own and revocation.scope is not None:
+        _require_shown([token.scopes for token in listed], "scopes")
     chosen = []
-    for token in tokens:
-        if token.client_id != client_id:
-            continue
+    for token in own:
         if revocation.owner is not None and token.owner != revocation.owner:
             continue
-        if revocation.scope is not None and revocation.scope not in token.scopes:
+        if revocation.scope is not None and revocation.scope not in (token.scopes or ()):
             continue
         if revocation.handles is not None and handle_of(token) not in revocation.handles:
             continue
@@ -150,6 +154,12 @@ def selected(
             continue
         chosen.append(token)
     return chosen
+
+
+def _require_shown(values: Sequence[object], what: str) -> None:
+    """A null means that a token has none; but where no row shows it, nobody knows which tokens are meant. Raises Garbled."""
+    if all(value is None for value in values):
+        raise Garbled(f"no token of the list shows its {what}")
 
 
 def _is_from(token: Token, moment: float, zone: str | None) -> bool:
@@ -180,7 +190,15 @@ def working(tokens: Iterable[Token], now: datetime | None, zone: str | None) -> 
         if until is None or now is None or until > now:
             issued = _issued(token, zone)
             found.append(
-                LiveToken(token.client_id, token.scopes, issued, until, token.owner, handle_of(token), token.refreshes)
+                LiveToken(
+                    token.client_id,
+                    token.scopes or frozenset(),
+                    issued,
+                    until,
+                    token.owner or "",
+                    handle_of(token),
+                    token.refreshes,
+                )
             )
     return found
 

@@ -14,23 +14,10 @@ from oauthdeploy.manifest.rules.context import RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability, Support
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.held_fields import field_name, fields_of
-from oauthdeploy.model.objects import MODEL_OF, Grant, IssuedBefore, Revocation, Settings, Side, Trust, needed_on
-from oauthdeploy.model.servers import Role
+from oauthdeploy.model.objects import MODEL_OF, Revocation, Settings, Side, Trust, needed_on
+from oauthdeploy.planning.requirements import GRANTS, TRUST, revocation_needs
 
 _AUTHORIZATION: Final = frozenset({Side.AUTHORIZATION})
-
-_GRANTS: Final = {
-    Grant.IMPLICIT: Capability.GRANT_IMPLICIT,
-    Grant.PASSWORD: Capability.GRANT_PASSWORD,
-    Grant.DEVICE_CODE: Capability.GRANT_DEVICE_CODE,
-    Grant.CIBA: Capability.GRANT_CIBA,
-    Grant.TOKEN_EXCHANGE: Capability.GRANT_TOKEN_EXCHANGE,
-}
-_TRUST: Final = {
-    "remote": Capability.TRUST_REMOTE,
-    "external": Capability.TRUST_EXTERNAL,
-    "jwt": Capability.TRUST_JWT,
-}
 
 
 @dataclass(frozen=True)
@@ -69,11 +56,11 @@ def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, str]]
     for address, value in context.placed.get((server, Kind.TRUST), ()):
         path: Path = ("servers", server, "authorization_server")
         if isinstance(value, Trust):
-            yield path, str(address), _TRUST.get(value.via, Capability.TRUST)
+            yield path, str(address), TRUST.get(value.via, Capability.TRUST)
             yield from _trust_asked(context, server, str(address), value)
     for address, value in context.placed.get((server, Kind.REVOCATION), ()):
         if isinstance(value, Revocation):
-            for field, capability in _revocation_asked(value, context.servers[server].role):
+            for field, capability in revocation_needs(value, context.servers[server].role):
                 yield (*context.place(address), field), str(address), capability
     for address in context.desired.moved:
         if address.server == server:
@@ -98,30 +85,12 @@ def _settings_asked(
 
 def _trust_asked(context: RuleContext, server: str, address: str, value: Trust) -> Iterator[tuple[Path, str, str]]:
     """The fields of a trust. If the way of checking tokens is not supported, only that is reported."""
-    if not context.support(server, _TRUST.get(value.via, Capability.TRUST)):
+    if not context.support(server, TRUST.get(value.via, Capability.TRUST)):
         return
     for field in fields_of(Kind.TRUST):
         name = field_name(Kind.TRUST, field)
         if getattr(value, field) is not None:
             yield ("servers", server, "authorization_server"), address, name
-
-
-def _revocation_asked(value: Revocation, role: Role) -> Iterator[tuple[str, Capability]]:
-    if value.tokens is not None:
-        if Side.AUTHORIZATION not in role.sides:
-            yield "tokens", Capability.TOKENS_REFUSE
-        elif isinstance(value.tokens, IssuedBefore):
-            yield "tokens", Capability.TOKENS_BY_TIME
-        else:
-            yield "tokens", Capability.TOKENS_DELETE
-        if value.owner is not None:
-            yield "owner", Capability.TOKENS_BY_OWNER
-        if value.scope is not None:
-            yield "scope", Capability.TOKENS_BY_SCOPE
-        if value.handles is not None:
-            yield "handles", Capability.TOKENS_BY_HANDLE
-    if value.block:
-        yield "block", Capability.BLOCK_CLIENT
 
 
 def _field_gaps(context: RuleContext, known: list[str], answer: Answer) -> Iterator[_Gap]:
@@ -140,7 +109,7 @@ def _field_gaps(context: RuleContext, known: list[str], answer: Answer) -> Itera
         name = field_name(Kind.ASSOCIATION, field)
         servers = _servers(context, known, Kind.ASSOCIATION, name, _sides(Kind.ASSOCIATION, field), answer)
         yield from _of_associations(context, servers, field, name)
-    for grant, capability in _GRANTS.items():
+    for grant, capability in GRANTS.items():
         servers = _servers(context, known, Kind.CLIENT, capability, _AUTHORIZATION, answer)
         yield from _written(context, servers, Kind.CLIENT, context.clients_with[grant], "grants", capability)
 

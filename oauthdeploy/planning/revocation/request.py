@@ -65,23 +65,47 @@ def cut_off(desired: DesiredState, revocations: Mapping[str, Revocation], facts:
     revocations = {
         key: one.model_copy(update={"client": key_of(one.client, known)}) for key, one in revocations.items()
     }
-    objects: dict[Address, Object] = {}
-    gaps: list[Diagnostic] = []
     servers = {name: _with_short_timeouts(server) for name, server in desired.servers.items()}
-    for name, server in servers.items():
-        if not facts[server.driver].writable:
-            continue
-        table = table_for(facts[server.driver], server.role)
-        for key, revocation in revocations.items():
-            address = Address(Kind.REVOCATION, key, name)
-            here = _part_for_sides(revocation, server.role.sides, table)
-            lacking = dict(_missing_capabilities(here, table))
-            gaps += [_gap_finding(address, capability, note) for capability, note in lacking.items()]
-            here = _without_capabilities(here, frozenset(lacking))
-            if here.tokens is not None or here.block:
-                objects[address] = here
+    writable = {name: server for name, server in servers.items() if facts[server.driver].writable}
+    tables = {name: table_for(facts[server.driver], server.role) for name, server in writable.items()}
+    parts = {
+        Address(Kind.REVOCATION, key, name): _part_for_sides(revocation, server.role.sides, tables[name])
+        for name, server in writable.items()
+        for key, revocation in revocations.items()
+    }
+    objects, gaps = _offered(parts, tables)
     clients = {revocation.client for revocation in revocations.values()}
     return _asking(desired, objects, clients, servers, Diagnostics.of(gaps).sorted())
+
+
+def as_offered(request: CutOff, tables: Mapping[str, Capabilities]) -> CutOff:
+    """The request without what servers say they do not offer, with a finding for each; `tables` are by server."""
+    parts = {
+        address: value
+        for address, value in request.desired.objects.items()
+        if isinstance(value, Revocation) and address.server in tables
+    }
+    offered, gaps = _offered(parts, tables)
+    kept = {address: offered.get(address, value) for address, value in request.desired.objects.items()}
+    kept = {address: value for address, value in kept.items() if address not in parts or address in offered}
+    known = {(item.address, item.detail) for item in request.gaps}
+    more = Diagnostics.of(gap for gap in gaps if (gap.address, gap.detail) not in known)
+    return CutOff(replace(request.desired, objects=MappingProxyType(kept)), (request.gaps + more).sorted())
+
+
+def _offered(
+    parts: Mapping[Address, Revocation], tables: Mapping[str, Capabilities]
+) -> tuple[dict[Address, Object], list[Diagnostic]]:
+    """What the servers offer of the parts of a cut-off, and a finding for everything that they do not."""
+    objects: dict[Address, Object] = {}
+    gaps: list[Diagnostic] = []
+    for address, revocation in parts.items():
+        lacking = dict(_missing_capabilities(revocation, tables[address.server]))
+        gaps += [_gap_finding(address, capability, note) for capability, note in lacking.items()]
+        here = _without_capabilities(revocation, frozenset(lacking))
+        if here.tokens is not None or here.block:
+            objects[address] = here
+    return objects, gaps
 
 
 def _asking(

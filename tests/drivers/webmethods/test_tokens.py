@@ -88,6 +88,19 @@ def test_a_revocation_means_what_it_says(more: dict[str, Any], chosen: bool) -> 
     assert not selected([read_token(row(client_id="d"))], "c", revocation, None)
 
 
+@pytest.mark.parametrize(("field", "more"), [("scopes", {"scope": "b"}), ("ownerId", {"owner": "alice"})])
+def test_a_list_that_does_not_show_what_selects_tokens_selects_nothing(field: str, more: dict[str, Any]) -> None:
+    """No tokens meant and nobody knows which are two things; a null beside other values means that the token has none."""
+    revocation = Revocation.model_validate({"client": "k", "tokens": "all", **more})
+    hidden = read_token({key: value for key, value in row().items() if key != field})
+    with pytest.raises(Garbled, match="no token of the list shows its"):
+        selected([hidden], "c", revocation, None)
+    assert selected([hidden, read_token(row(accessTokenId="other"))], "c", revocation, None) == [
+        read_token(row(accessTokenId="other"))
+    ]
+    assert selected([hidden], "d", revocation, None) == []
+
+
 @pytest.mark.parametrize(("later", "chosen"), [(1, True), (0, False), (-1, False)])
 def test_a_cut_off_that_was_made_means_the_tokens_from_before_it(later: int, chosen: bool) -> None:
     """What was issued at that moment or later is none of it; what does not say when it was issued is."""
