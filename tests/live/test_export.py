@@ -98,6 +98,7 @@ clients:
   nightly-batch:
     name: Nightly Batch
     description: Books the day's orders
+    type: confidential
     grants: [client_credentials]
     tokens: {access_lifetime: 10m}
     secret: {value: "${env:NIGHTLY_BATCH_SECRET}"}
@@ -494,6 +495,8 @@ def test_any_estate_is_exported_to_a_manifest_that_plans_empty(
     assert changes_of(pair, result.out) == [], result.out
     again = pair.run("export", "-f", "out.yaml", env=references(result.out))
     assert again.out == result.out, again.err
+    checked = pair.run("validate", "-f", "out.yaml", env=references(result.out))
+    assert "client-type-missing" not in checked.out + checked.err
     # What a scope opens on the server that only issues tokens means nothing, and is named.
     idle = r"(?:resources|url_templates)(?:, url_templates)?: what a scope opens is stored on the resource server"
     lost = re.findall(rf"export-left-out\]\n +(\S.*)\n +(?! )(?!{idle})", result.err)

@@ -10,7 +10,7 @@ import pytest
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.capabilities import DriverFacts, HeldField, Limit, no, table_for
-from oauthdeploy.model.objects import AS, AssignedAs, Association, Client, Scope
+from oauthdeploy.model.objects import AS, AssignedAs, Association, Client, ClientType, Scope
 from oauthdeploy.model.state import LiveObject, LiveState, ServerState, Unheld
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.drift.comparison import compare_servers
@@ -31,6 +31,13 @@ DEFAULTS: Mapping[Kind, Mapping[str, Any]] = {
     }
 }
 FAKE = replace(facts(defaults=DEFAULTS)["fake"], protecting=frozenset({"strict"}))
+CONFIDENTIAL = replace(
+    FAKE,
+    fields=facts(defaults={**DEFAULTS, Kind.CLIENT: {**DEFAULTS[Kind.CLIENT], "type": ClientType.CONFIDENTIAL}})[
+        "fake"
+    ].fields,
+)
+"""The same, with a default for the type of clients."""
 SERVERS = {"as": authorization_server()}
 
 
@@ -69,6 +76,36 @@ def test_what_is_empty_is_written_where_a_new_object_is_not(
     """Empty is a value like any other: only the driver's default says whether it goes without saying."""
     (entry,) = exported({client("shop"): Client.model_validate(fields)}).clients
     assert entry.values == written
+
+
+@pytest.mark.parametrize(
+    ("fields", "secrets", "written"),
+    [
+        ({"grants": ["client_credentials"]}, False, True),
+        ({"redirect_uris": ["https://shop.example.com/cb"]}, False, True),
+        ({"description": "x"}, True, True),
+        ({"description": "x"}, False, False),
+    ],
+)
+def test_an_entry_that_registers_a_client_says_its_type(
+    fields: Mapping[str, Any], secrets: bool, written: bool
+) -> None:
+    """Also where it is the default: the rule client-type-missing warns of grants, redirect URIs or a secret without a type."""
+    value = Client.model_validate({"type": "confidential", **fields})
+    (entry,) = export(inventory({client("shop"): value}, CONFIDENTIAL), ExportOptions(secrets=secrets)).clients
+    assert entry.values.get("type") == (ClientType.CONFIDENTIAL if written else None)
+    assert entry.secret is secrets
+
+
+def test_the_type_of_a_client_that_has_an_entry_is_not_added() -> None:
+    """What the manifest left open stays so, unless the entry comes to say what the type is needed for."""
+    value = Client.model_validate({"type": "confidential", "grants": ["client_credentials"], "description": "new"})
+    described = {client("shop"): Client.model_validate({"description": "old"})}
+    plain = export(inventory({client("shop"): value}, CONFIDENTIAL, described), ExportOptions(secrets=False)).clients
+    assert [("type" in entry.values, "grants" in entry.values) for entry in plain] == [(True, True)]
+    granted = {client("shop"): Client.model_validate({"grants": ["client_credentials"], "description": "old"})}
+    kept = export(inventory({client("shop"): value}, CONFIDENTIAL, granted), ExportOptions(secrets=False)).clients
+    assert [dict(entry.values) for entry in kept] == [{"description": "new"}]
 
 
 def test_a_name_equal_to_the_key_goes_without_saying_where_the_key_stands_in() -> None:
