@@ -10,7 +10,7 @@ from oauthdeploy.model.state import Ownership
 from oauthdeploy.planning.adoption import Adoptable, Adoption
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Outcome, Status
-from oauthdeploy.reports.builders.common import fields_of
+from oauthdeploy.reports.builders.common import ACTIONS, fields_of
 from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.diagnostics import add_diagnostic
 from oauthdeploy.reports.fields import add_fields
@@ -85,7 +85,7 @@ def _by_kind(addresses: Iterable[Address]) -> str:
 def _add_item(sheet: Sheet, item: Adoptable, name: str, marked: Collection[Address]) -> None:
     identity = f"  {visible(item.live.identity)}" if item.live.identity else ""
     sheet.add("  ", (str(item.address), "name"), (identity, "faint"), (f"  {_state(item, name, marked)}", ""), hang=4)
-    add_fields(sheet, fields_of(item.fields), item.action or Action.UPDATE, 6)
+    add_fields(sheet, fields_of(item.fields), ACTIONS[item.action or Action.UPDATE], 6)
 
 
 def _state(item: Adoptable, name: str, marked: Collection[Address]) -> str:

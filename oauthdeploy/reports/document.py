@@ -70,7 +70,8 @@ class Verdict(StrEnum):
 class State:
     """A change or difference of an object: `create`, `missing`. `symbol` represents it in a column, `title` is the heading
     of a group of rows, `counted` follows a number (`3 to create`), and `real` is false if the state is only unknown. `style`
-    is a style of `console`.
+    is a style of `console`. `signs` stand in front of what only the former value of a field has, and only the latter: removed
+    and added, or on one side and on the other.
     """
 
     word: str
@@ -79,6 +80,12 @@ class State:
     title: str = ""
     style: str = ""
     real: bool = True
+    signs: tuple[str, str] = ("-", "+")
+
+    @property
+    def comes_and_goes(self) -> bool:
+        """Whether its fields change; otherwise two sides have them, and nothing is added or removed."""
+        return self.signs == ("-", "+")
 
     @property
     def words(self) -> str:

@@ -8,46 +8,39 @@ from dataclasses import dataclass
 from typing import Final
 
 from oauthdeploy.reports.console import Sheet, Span, cells
-from oauthdeploy.reports.document import Field
+from oauthdeploy.reports.document import Field, State
 from oauthdeploy.reports.formatting import NONE_TEXT
 
 _MOST_LABEL = 30
 _ROOM: Final = 40
 """The columns beside a label below which a value that does not fit there goes under the label."""
 _COMES: Final = ("create", "replace")
-_DRIFT: Final = ("missing", "unexpected", "changed", "sides-disagree", "accepted", "cannot-compare")
-"""States in which a field has what is live and what the manifest has, and nothing comes or goes."""
-_PLAN_SIGNS: Final = (("- ", "delete"), ("+ ", "create"))
-_DRIFT_SIGNS: Final = (("> ", "live"), ("< ", ""))
-"""The signs and styles of entries of a list: only before or live, only after or in the manifest."""
 _BECOMES: Final = "-> "
-_SIGNS: Final = (_BECOMES, *(sign for sign, _ in (*_PLAN_SIGNS, *_DRIFT_SIGNS)))
+_SIGNS: Final = (_BECOMES, "- ", "+ ", "> ", "< ")
 
 
-def add_fields(sheet: Sheet, rows: Sequence[Field], state: str, indent: int) -> None:
+def add_fields(sheet: Sheet, rows: Sequence[Field], state: State, indent: int) -> None:
     """One or more lines for each field, indented by `indent` columns. A created object shows new values, a deleted one
-    former values.
-
-    `state` is the name of the row's state.
+    former values. `state` is that of the row.
     """
-    shown = [row for row in rows if not (state in ("create", "missing") and row.after is None)]
+    shown = [row for row in rows if not (state.word in ("create", "missing") and row.after is None)]
     sizes = [cells(row.label) for row in shown]
     width = min(max(sizes, default=0), _MOST_LABEL)
-    drift = state in _DRIFT
+    styles = ("delete", "create") if state.comes_and_goes else ("live", "")
     for row, size in zip(shown, sizes, strict=True):
         label = [(" " * indent, ""), (row.label, ""), (" " * max(2, width + 2 - size), "")]
         place = _Place(sheet, label, indent + width + 2, indent + 2)
         if row.is_list:
-            _add_list(place, row, _DRIFT_SIGNS if drift else _PLAN_SIGNS)
-        elif drift and (row.before is None) != (row.after is None):
+            _add_list(place, row, state.signs, styles)
+        elif not state.comes_and_goes and (row.before is None) != (row.after is None):
             value = row.after if row.before is None else row.before
             place.add((value.text if value is not None else NONE_TEXT, "live" if row.after is None else ""))
-        elif row.before is None and row.after is not None and state in _COMES:
+        elif row.before is None and row.after is not None and state.word in _COMES:
             place.add((row.after.text, "create"))
-        elif row.after is None and row.before is not None and state == "delete":
+        elif row.after is None and row.before is not None and state.word == "delete":
             place.add((row.before.text, "delete"))
         else:
-            _add_change(place, row, ("live", "") if drift else ("delete", "create"))
+            _add_change(place, row, styles)
 
 
 @dataclass(frozen=True)
@@ -107,11 +100,10 @@ def _add_change(place: _Place, row: Field, styles: tuple[str, str]) -> None:
         place.add(before, further=[(f"{_BECOMES}{after}", styles[1])])
 
 
-def _add_list(place: _Place, row: Field, signs: tuple[Span, Span]) -> None:
+def _add_list(place: _Place, row: Field, signs: tuple[str, str], styles: tuple[str, str]) -> None:
     """The added and removed entries, one on each line, then the number of unchanged ones."""
-    (gone, gone_style), (come, come_style) = signs
-    lines: list[Span] = [(f"{gone}{item}", gone_style) for item in row.gone]
-    lines += [(f"{come}{item}", come_style) for item in row.come]
+    lines: list[Span] = [(f"{signs[0]} {item}", styles[0]) for item in row.gone]
+    lines += [(f"{signs[1]} {item}", styles[1]) for item in row.come]
     if not lines:
         lines = [("(same items in another order)", "faint")]
     if row.kept:

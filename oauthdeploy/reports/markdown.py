@@ -256,21 +256,22 @@ def _detail(row: Row) -> str:
 
 
 def _field_lines(row: Row) -> Iterator[str]:
+    gone, come = row.state.signs
     for field in row.fields:
         if field.is_list:
             yield f"  {_cut(field.label)}:"
-            yield from (f"- {_cut(entry)}" for entry in field.gone)
-            yield from (f"+ {_cut(entry)}" for entry in field.come)
+            yield from (f"{gone} {_cut(entry)}" for entry in field.gone)
+            yield from (f"{come} {_cut(entry)}" for entry in field.come)
             if field.kept:
                 yield f"  ({field.kept} unchanged)"
         else:
-            yield from _before_and_after(field)
+            yield from _before_and_after(field, gone, come)
 
 
-def _before_and_after(field: Field) -> Iterator[str]:
+def _before_and_after(field: Field, gone: str, come: str) -> Iterator[str]:
     if field.before is not None:
-        yield f"- {_cut(field.label)}: {_cut(field.before.text)}"
+        yield f"{gone} {_cut(field.label)}: {_cut(field.before.text)}"
     if field.after is not None:
-        yield f"+ {_cut(field.label)}: {_cut(field.after.text)}"
+        yield f"{come} {_cut(field.label)}: {_cut(field.after.text)}"
     elif field.before is None:
         yield f"  {_cut(field.label)}: {NONE_TEXT}"

@@ -13,7 +13,7 @@ from typing import Final
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.outcome import Status
-from oauthdeploy.reports.document import End, Field, Item, Report, Row, Run
+from oauthdeploy.reports.document import End, Field, Item, Report, Row, Run, State
 from oauthdeploy.reports.formatting import NONE_TEXT
 
 _SUMMARIES: Final = {
@@ -114,13 +114,16 @@ def item_text(item: Item) -> str:
     """An item in lines: its state and reason, its fields, its notes."""
     head = f"{item.state.word} {item.address}" + (f": {item.reason}" if item.reason else "")
     risk = (f"{item.risk} risk",) if item.risk >= Risk.MEDIUM else ()
-    return "\n".join((head, *risk, *(field_line(field) for field in item.fields), *((item.note,) if item.note else ())))
+    return "\n".join(
+        (head, *risk, *(field_line(field, item.state) for field in item.fields), *((item.note,) if item.note else ()))
+    )
 
 
-def field_line(field: Field) -> str:
+def field_line(field: Field, state: State) -> str:
     """A field in one line: `type: confidential -> public`, `redirect_uris: - a + b (1 unchanged)`."""
     if field.is_list:
-        parts = [*(f"- {entry}" for entry in field.gone), *(f"+ {entry}" for entry in field.come)]
+        gone, come = state.signs
+        parts = [*(f"{gone} {entry}" for entry in field.gone), *(f"{come} {entry}" for entry in field.come)]
         parts += [f"({field.kept} unchanged)"] if field.kept else []
         return f"{field.label}: {'  '.join(parts) or '(same items in another order)'}"
     before = field.before.text if field.before is not None else NONE_TEXT

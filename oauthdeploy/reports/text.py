@@ -154,7 +154,7 @@ def _add_row(sheet: Sheet, row: Row, columns: Columns, notes: Sequence[str]) -> 
     if row.risk >= Risk.MEDIUM:
         left.append((f"  {row.risk} risk", str(row.risk)))
     sheet.ends(left, (place_text(row.place), "faint"), hang=indent)
-    add_fields(sheet, _fields(sheet, row), row.state.word, indent + 2)
+    add_fields(sheet, _fields(sheet, row), row.state, indent + 2)
     for note in notes:
         sheet.add(" " * (indent + 2), (note, ""), hang=indent + 2)
     if sheet.look.verbose:

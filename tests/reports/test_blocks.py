@@ -8,6 +8,7 @@ import pytest
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
+from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.reports.builders.apply import apply_report
@@ -45,6 +46,15 @@ def test_a_few_findings_and_all_details_are_told_one_by_one() -> None:
     assert render_diagnostics([finding(number) for number in range(9)], Look(80, verbose=True)).count("[wide]") == 9
 
 
+STATES = {
+    state.word: state
+    for state in (
+        *(ACTIONS[action] for action in (Action.CREATE, Action.UPDATE)),
+        *(CLASSES[kind] for kind in (DriftClass.MISSING, DriftClass.CHANGED)),
+    )
+}
+
+
 @pytest.mark.parametrize("width", [40, 60, 80])
 @pytest.mark.parametrize("state", ["update", "missing", "changed"])
 def test_a_sign_stays_with_its_value(width: int, state: str) -> None:
@@ -53,7 +63,7 @@ def test_a_sign_stays_with_its_value(width: int, state: str) -> None:
     for before, after in ((entries, ()), ((), entries)):
         sheet = Sheet(Look(width))
         field = Field("redirect_uris", Value("", before), Value("", after))
-        add_fields(sheet, [field], state, 19)
+        add_fields(sheet, [field], STATES[state], 19)
         assert not [
             line for line in sheet.text().splitlines() if line.rstrip().endswith((" -", " +", " <", " >", "->"))
         ]
@@ -67,7 +77,7 @@ def test_a_value_that_has_no_room_beside_its_label_is_whole_below_it(state: str)
 
     def shown(width: int) -> list[str]:
         sheet = Sheet(Look(width))
-        add_fields(sheet, [field], state, 12)
+        add_fields(sheet, [field], STATES[state], 12)
         return sheet.text().splitlines()
 
     whole = after.text if state == "create" else f"inherit -> {after.text}"

@@ -29,13 +29,22 @@ ALWAYS_COUNTED: Final = (Action.CREATE, Action.UPDATE, Action.DELETE, Action.REV
 """Actions that the summary counts even if there are none."""
 
 # The symbols and colours are not those of a plan: drift says what happened on the servers, and an apply turns it round.
+_IN_MANIFEST, _LIVE = "<", ">"
+_SIGNS: Final = (_LIVE, _IN_MANIFEST)
 CLASSES: Final = {
-    DriftClass.MISSING: State("missing", "<", "missing", "Missing: in the manifest, not on the server", "missing"),
+    DriftClass.MISSING: State(
+        "missing", _IN_MANIFEST, "missing", "Missing: in the manifest, not on the server", "missing", signs=_SIGNS
+    ),
     DriftClass.UNEXPECTED: State(
-        "unexpected", ">", "unexpected", "Unexpected: on the server, not in the manifest", "unexpected"
+        "unexpected", _LIVE, "unexpected", "Unexpected: on the server, not in the manifest", "unexpected", signs=_SIGNS
     ),
     DriftClass.CHANGED: State(
-        "changed", "~", "changed", "Changed: the server differs from the manifest, shown as live -> manifest", "update"
+        "changed",
+        "~",
+        "changed",
+        "Changed: the server differs from the manifest, shown as live -> manifest",
+        "update",
+        signs=_SIGNS,
     ),
     DriftClass.SIDES_DISAGREE: State(
         "sides-disagree",
@@ -43,6 +52,7 @@ CLASSES: Final = {
         "where the sides disagree",
         "Sides disagree: a resource server and its authorization server differ",
         "replace",
+        signs=_SIGNS,
     ),
     DriftClass.CANNOT_COMPARE: State(
         "cannot-compare",
@@ -51,11 +61,12 @@ CLASSES: Final = {
         "Cannot be compared: the servers do not return these values",
         "faint",
         real=False,
+        signs=_SIGNS,
     ),
     DriftClass.UNREADABLE: State("unreadable", "x", "unreadable", "Unreadable: could not be read", "faint", real=False),
 }
 
-ACCEPTED: Final = State("accepted", "=", "accepted", "Accepted by the baseline", "faint", real=False)
+ACCEPTED: Final = State("accepted", "=", "accepted", "Accepted by the baseline", "faint", real=False, signs=_SIGNS)
 """An accepted difference, which does not count, whatever its class."""
 
 

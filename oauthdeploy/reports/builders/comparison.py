@@ -98,6 +98,8 @@ def _state(kind: DriftClass, names: dict[str, str]) -> State:
         known,
         title=_TITLES[kind].format(**names),
         counted=_COUNTED.get(kind, known.counted).format(**names),
+        # The sign of an object that only one side has stands for what only that side has of an object, too.
+        signs=(CLASSES[DriftClass.MISSING].symbol, CLASSES[DriftClass.UNEXPECTED].symbol),
     )
 
 
