@@ -67,7 +67,8 @@ class ManifestInvalid(OAuthDeployError):
 class ServerError(OAuthDeployError):
     """A server did not carry out a request. `words` are the server's own, without secrets and shortened.
 
-    `uncertain` is true for a write that was sent and may have been carried out.
+    `uncertain` is true for a write that was sent and may have been carried out. `address`, for the detail, is the server's base
+    address, where the path alone does not show what was asked.
 
     A command that ends with this error could not read something; a write that fails is the outcome of its change.
     """
@@ -86,8 +87,9 @@ class ServerError(OAuthDeployError):
         words: str = "",
         fix: str = "",
         uncertain: bool = False,
+        address: str = "",
     ) -> None:
-        where = f"{method} {path}".strip()
+        where = f"{method} {address}{path}".strip()
         answer = f"answered {status}" if status is not None else ""
         detail = " ".join(part for part in (where, answer) if part)
         if words:

@@ -66,8 +66,9 @@ class Call:
         words: str = "",
         fix: str = "",
         uncertain: bool = False,
+        address: str = "",
     ) -> ServerError:
-        """An error of this request. The path is shown in its safe form."""
+        """An error of this request. The path is shown in its safe form, and below the base `address` in the detail."""
         return kind(
             summary,
             server=self.server,
@@ -77,6 +78,7 @@ class Call:
             words=words,
             fix=fix,
             uncertain=uncertain,
+            address=address,
         )
 
 

@@ -347,7 +347,9 @@ class AdminClient:
             (UnexpectedAnswer, "returned no usable answer") if fault.garbled else (Unreachable, "cannot be reached")
         )
         summary = f"'{self.server}' {what}: {fault.words}"
-        self_made = call.error(kind, summary, fix=fault.fix, uncertain=call.writes and fault.sent)
+        uncertain = call.writes and fault.sent
+        # Which address was asked explains more than a name; one from a reference is shown as that (`core.disclosure`).
+        self_made = call.error(kind, summary, fix=fault.fix, uncertain=uncertain, address=self.url)
         if fault.transient and (call.repeatable or not fault.sent):
             return _Again(self_made)
         return self_made
