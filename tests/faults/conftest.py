@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.figures import table, totals
 from tests.faults.keycloak_opa import KeycloakOpaSite
+from tests.faults.profiles import PROFILES
 from tests.faults.proof import Bench, Result
 from tests.faults.site import EmbeddedSite, Site
 from tests.servers.plugin import RUN, shared_keycloak, usable
@@ -27,19 +28,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def _site(estate: str, home: Path, config: pytest.Config) -> Site:
     if estate == "keycloak-opa":
         return KeycloakOpaSite(home, start_keycloak=lambda: usable(lambda: shared_keycloak(config.stash[RUN])))
+    if estate in PROFILES:
+        # The services take versions as text, which the document of the strict mode does not.
+        profile = PROFILES[estate]
+        return EmbeddedSite(home, accepts=False, profile=profile, strict=profile.administration == "api")
     return EmbeddedSite(home, accepts=estate == "embedded")
 
 
 @pytest.fixture(scope="session")
 def bench_for(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[BenchFor]:
-    """Gives the bench of an estate: servers that accept client ids, that make them, or Keycloak and OPA."""
+    """Gives the bench of an estate: servers that accept client ids, that make them, that play a profile, or Keycloak and OPA."""
     benches: dict[str, Bench] = {}
 
     def bench(estate: str) -> Bench:
         if estate not in benches:
-            site = _site(estate, tmp_path_factory.mktemp("faults"), pytestconfig)
-            site.open()
-            benches[estate] = Bench(site)
+            benches[estate] = Bench(_site(estate, tmp_path_factory.mktemp("faults"), pytestconfig))
+            benches[estate].site.open()
         return benches[estate]
 
     yield bench

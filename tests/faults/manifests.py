@@ -16,13 +16,15 @@ servers:
     driver: webmethods
     url: ${{env:LOGIN_URL}}
     credentials: {{username: tool, password: "${{env:LOGIN_PASSWORD}}"}}
-    introspection: {{username: {introspector}, password: "${{env:INTROSPECTION_PASSWORD}}"}}
+    {options}
+    introspection: {introspection}
     limits: {{timeout: {timeout}s, retries: {retries}, parallel: {parallel}}}
   orders:
     role: resource
     driver: webmethods
     url: ${{env:ORDERS_URL}}
     credentials: {{username: tool, password: "${{env:ORDERS_PASSWORD}}"}}
+    {options}
     authorization_server: login
     limits: {{timeout: {timeout}s, retries: {retries}, parallel: {parallel}}}
 resource_owners: [alice, bob, batch, robot, auditor]
@@ -132,27 +134,41 @@ PATIENT: Final = 10
 """Seconds that an answer may take: long enough for a busy machine."""
 
 
-def fresh_manifest(*, accepts: bool, timeout: int = PATIENT, retries: int = 0, parallel: int = 1) -> str:
-    """For empty servers: everything is created. `accepts`: the servers take ids and secrets that others choose."""
+def _servers(introspector: str, *, by_services: bool, timeout: int, retries: int, parallel: int) -> dict[str, object]:
+    """The server entries. The administration services know no alias for another Integration Server, but external servers."""
+    password = "${env:INTROSPECTION_PASSWORD}"
+    remote = f'{{username: {introspector}, password: "{password}"}}'
+    endpoint = "${env:LOGIN_URL}/invoke/pub.oauth/introspectToken"
+    external = f'{{endpoint: "{endpoint}", client_id: {introspector}, client_secret: "{password}", user: tool}}'
+    return {
+        "options": "options: {api: services}" if by_services else "options: {}",
+        "introspection": external if by_services else remote,
+        "timeout": timeout,
+        "retries": retries,
+        "parallel": parallel,
+    }
+
+
+def fresh_manifest(
+    *, accepts: bool, by_services: bool = False, timeout: int = PATIENT, retries: int = 0, parallel: int = 1
+) -> str:
+    """For empty servers: everything is created. `accepts`: the servers take ids and secrets that others choose.
+
+    `by_services`: they have the administration services only.
+    """
     text = _SERVERS + _FRESH
     return text.format(
-        introspector="orders-rs",
-        timeout=timeout,
-        retries=retries,
-        parallel=parallel,
+        **_servers("orders-rs", by_services=by_services, timeout=timeout, retries=retries, parallel=parallel),
         batch_secret=_GIVEN if accepts else _MADE,
         more_clients="",
         more_associations="",
     )
 
 
-def prior_manifest(*, accepts: bool) -> str:
+def prior_manifest(*, accepts: bool, by_services: bool = False) -> str:
     """What the servers hold before `change_manifest`: the same, and a legacy client with a legacy scope."""
     text = (_SERVERS + _FRESH).format(
-        introspector="orders-rs",
-        timeout=PATIENT,
-        retries=0,
-        parallel=1,
+        **_servers("orders-rs", by_services=by_services, timeout=PATIENT, retries=0, parallel=1),
         batch_secret=_GIVEN if accepts else _MADE,
         more_clients=_LEGACY,
         more_associations="  - {client: legacy, scopes: [legacy.read]}\n",
@@ -160,12 +176,14 @@ def prior_manifest(*, accepts: bool) -> str:
     return text.replace("clients:\n", "  legacy.read: {description: Legacy, resources: [legacy]}\nclients:\n", 1)
 
 
-def change_manifest(*, accepts: bool, timeout: int = PATIENT, retries: int = 0, parallel: int = 1) -> str:
+def change_manifest(
+    *, accepts: bool, by_services: bool = False, timeout: int = PATIENT, retries: int = 0, parallel: int = 1
+) -> str:
     """For servers that hold `prior_manifest` and have issued tokens: updates, a rename, deletes, a cut-off."""
     text = _SERVERS + _CHANGE
-    former = "web-shop" if accepts else "Web Shop"
     return text.format(
-        introspector="orders-rs-2", timeout=timeout, retries=retries, parallel=parallel, former_shop=former
+        **_servers("orders-rs-2", by_services=by_services, timeout=timeout, retries=retries, parallel=parallel),
+        former_shop="web-shop" if accepts else "Web Shop",
     )
 
 

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +18,14 @@ from typing import Any, ClassVar, Final
 from unittest import mock
 
 import requests
-from sqlalchemy import event
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
 
 from oauthdeploy.cli.entrypoint import run
-from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, passwords, start
+from oauthdeploy.server import Profile, RunningServer, SeedUser, ServerConfig, models, passwords, start
 from oauthdeploy.server.app import state_of
+from oauthdeploy.server.profile import effective
+from oauthdeploy.server.state import State
 from tests.faults.manifests import ALLOWED, GENERATED, MANIFESTS, PATIENT, prior_manifest
 from tests.faults.proxy import Proxy, Seen, Trap
 
@@ -34,6 +37,8 @@ PASSWORDS: Final = {
 }
 SERVERS: Final = ("login", "orders")
 _ADMIN: Final = ("deployer", "canary-hand-password-5d2a")
+_UNTOLD: Final = frozenset({"_sa_instance_state", "id", "client_id", "secret_hash", "version_is_number"})
+_SEALED: Final = frozenset({"registration_access_token", "client_secret", "password"})
 _PEOPLE: Final = ("alice", "bob", "batch", "robot", "auditor")
 
 
@@ -192,11 +197,23 @@ class Site(ABC):
 
 @dataclass
 class EmbeddedSite(Site):
-    """Two embedded servers, set back to a known state in no time; one site for each way of naming clients."""
+    """Two embedded servers, set back to a known state in no time; one site for each way of naming clients, and for each profile.
+
+    Both hold a client and a scope that no manifest names. Everything by hand goes past the API, whose answers a profile changes.
+    """
 
     servers: dict[str, RunningServer] = field(default_factory=dict)
+    profile: Profile = field(default_factory=Profile)
+    strict: bool = False
     _snapshots: dict[str, dict[str, Path]] = field(default_factory=dict)
+    _there: frozenset[str] = frozenset()
+    """The ids of the clients with which the scenario began: only their secrets are known before."""
     _quick: Any = field(default_factory=lambda: mock.patch.object(passwords, "METHOD", "pbkdf2:sha256:1"))
+
+    @property
+    def by_services(self) -> bool:
+        """Whether the servers have the administration services only."""
+        return self.profile.administration == "services"
 
     def open(self) -> None:
         # A slow hash would be much of the time that a proof takes, and is not what is proved.
@@ -207,10 +224,16 @@ class EmbeddedSite(Site):
                 data_dir=self.home / name,
                 accept_client_id=self.accepts,
                 users=_users(name),
+                profile=self.profile,
+                strict=self.strict,
             )
             self.servers[name] = start(config)
             _hurry(self.servers[name])
             self.proxies[name] = Proxy(self.servers[name].url)
+            with self._state(name).store.write() as session:
+                session.add_all(_by_hand())
+                session.flush()
+                session.add(models.ClientScope(client_id="by-hand", scope="by.hand", position=0))
         self._keep("empty")
 
     def close(self) -> None:
@@ -230,17 +253,46 @@ class EmbeddedSite(Site):
             proxy.arm()
         for name, kept in self._snapshots[scenario].items():
             _copy_database(kept, self.home / name / "server.db")
+        self._there = frozenset(
+            client_id
+            for server in SERVERS
+            for client_id in self._read(server, lambda session: session.scalars(select(models.Client.client_id)).all())
+        )
 
     def _prepare(self, scenario: str) -> None:
         assert scenario == "change", scenario
         self.reset("empty")
-        folder = self.folder("prior", prior_manifest(accepts=self.accepts))
-        ran = self.apply(folder)
+        folder = self.folder("prior", prior_manifest(accepts=self.accepts, by_services=self.by_services))
+        with self._plain_answers():
+            ran = self.apply(folder)
         assert ran.code == 0, ran.said
         for client in ("batch", "robot"):
             for _ in range(2):
                 self.tokens.add(self.token(*self.credentials(folder, client)))
+        for server in SERVERS:
+            with self._state(server).store.write() as session:
+                for row in session.scalars(select(models.Client)):
+                    row.registration_client_uri = f"https://registration.example.com/{row.name}"
         self._keep(scenario)
+
+    @contextmanager
+    def _plain_answers(self) -> Iterator[None]:
+        """Both servers answer as the documents suggest, in the form of their API."""
+        plain = self.profile.model_validate({"administration": self.profile.administration})
+        states = [self._state(server) for server in SERVERS]
+        former = [state.profile for state in states]
+        for state in states:
+            state.__dict__["profile"] = effective(plain, strict=self.strict)
+        yield
+        for state, profile in zip(states, former, strict=True):
+            state.__dict__["profile"] = profile
+
+    def _state(self, server: str) -> State:
+        return state_of(self.servers[server].app)
+
+    def _read(self, server: str, read: Callable[[Session], Sequence[str]]) -> Sequence[str]:
+        with self._state(server).store.read() as session:
+            return read(session)
 
     def _keep(self, name: str) -> None:
         self._snapshots[name] = {server: self.home / f"{server}-{name}.db" for server in SERVERS}
@@ -248,53 +300,73 @@ class EmbeddedSite(Site):
             _copy_database(self.home / server / "server.db", kept)
 
     def holdings(self) -> dict[str, Any]:
-        """All that both servers hold, without what they make up themselves: ids and times."""
+        """All that both servers hold, without what they make up themselves: ids, times and the secrets of new clients."""
         return {name: self._holdings(name) for name in SERVERS}
 
     def _holdings(self, server: str) -> dict[str, Any]:
-        clients = self.admin(server, "GET", "/admin/oauth/client?expand=true")["clients"]
-        named = {client["client_id"]: f"{client['name']} ({client['version']})" for client in clients}
-        tokens = self.admin(server, "GET", "/admin/oauth/token?expand=true")["tokens"]
-        scopes = self.admin(server, "GET", "/admin/oauth/scope?expand=true")["scopes"]
-        return {
-            "settings": self.admin(server, "GET", "/admin/oauth/globalsetting"),
-            "clients": _sorted(
-                {key: _sorted_list(value) for key, value in client.items() if key != "client_id"} for client in clients
-            ),
-            "ids": sorted(f"{name}: {key}" for key, name in named.items()) if self.accepts else [],
-            "scopes": _sorted({key: _sorted_list(value) for key, value in scope.items()} for scope in scopes),
-            "tokens": sorted(f"{named[token['client_id']]}: {token['scopes']}" for token in tokens),
-            "external": self.admin(server, "GET", "/admin/oauth/externalserver?expand=true"),
-            "remote": self.admin(server, "GET", "/admin/remoteserver/?expand=true"),
-        }
+        state = self._state(server)
+        with state.store.read() as session:
+            clients = list(session.scalars(select(models.Client)))
+            named = {client.client_id: f"{client.name} ({client.version})" for client in clients}
+            grants = [(named[one.client_id], one.scope) for one in session.scalars(select(models.ClientScope))]
+            tokens = [f"{named[token.client_id]}: {token.scope}" for token in session.scalars(select(models.Token))]
+            accounts = list(session.scalars(select(models.ClientAccount)))
+            return {
+                "settings": self._rows(state, session, models.Settings),
+                "clients": self._rows(state, session, models.Client),
+                "associations": sorted(grants),
+                "ids": sorted(f"{name}: {key}" for key, name in named.items()) if self.accepts else [],
+                "secrets": {named[c.client_id]: c.secret_hash for c in clients if c.client_id in self._there},
+                "accounts": sorted(named.get(account.user, account.user) for account in accounts),
+                "scopes": self._rows(state, session, models.Scope),
+                "tokens": sorted(tokens),
+                "external": self._rows(state, session, models.ExternalServer),
+                "remote": self._rows(state, session, models.RemoteServer),
+                "parameters": self._rows(state, session, models.ServerParameter),
+            }
 
-    def admin(self, server: str, method: str, path: str, body: Any = None) -> Any:
-        """A request to the admin API by hand, past the proxy."""
-        answer = requests.request(method, self.servers[server].url + path, json=body, auth=_ADMIN, timeout=10)
-        assert answer.status_code < 400, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+    def _rows(self, state: State, session: Session, table: type[models.Base]) -> list[dict[str, Any]]:
+        return _sorted(
+            {key: self._plain(state, key, value) for key, value in vars(row).items() if key not in _UNTOLD}
+            for row in session.scalars(select(table))
+        )
+
+    def _plain(self, state: State, key: str, value: Any) -> Any:
+        """A value as it is the same on every site: opened where it is sealed, without addresses; an empty text is none."""
+        if isinstance(value, str) and key in _SEALED:
+            return state.vault.open(value)
+        for name, proxy in self.proxies.items():
+            if value == int(proxy.url.rpartition(":")[2]):
+                return name
+            if isinstance(value, str):
+                value = value.replace(proxy.url, f"<{name}>")
+        return None if value == "" else _sorted_list(value)
 
     def names(self) -> Sequence[str]:
         found = []
         for server in SERVERS:
-            clients = self.admin(server, "GET", "/admin/oauth/client?expand=true")["clients"]
-            scopes = self.admin(server, "GET", "/admin/oauth/scope?expand=true")["scopes"]
-            found += [f"client {item['name']} ({item['version']}) of {server}" for item in clients]
-            found += [f"scope {item['name']} of {server}" for item in scopes]
+            with self._state(server).store.read() as session:
+                clients, scopes = session.scalars(select(models.Client)), session.scalars(select(models.Scope))
+                found += [f"client {item.name} ({item.version}) of {server}" for item in clients]
+                found += [f"scope {item.name} of {server}" for item in scopes]
         return found
 
     def manifest(self, setting: Setting, timeout: int = PATIENT) -> str:
         make = MANIFESTS[setting.scenario]
-        return make(accepts=self.accepts, timeout=timeout, retries=setting.retries, parallel=setting.parallel)
+        limits = {"timeout": timeout, "retries": setting.retries, "parallel": setting.parallel}
+        return make(accepts=self.accepts, by_services=self.by_services, **limits)
 
     def generated(self, scenario: str) -> Sequence[str]:
         both = GENERATED[scenario]
         return both if self.accepts or scenario != "empty" else (*both, "batch")
 
     def remove_client(self, client: str) -> None:
-        clients = self.admin("login", "GET", "/admin/oauth/client?expand=true")["clients"]
-        (found,) = [item["client_id"] for item in clients if item["name"] == client.capitalize()]
-        self.admin("login", "DELETE", f"/admin/oauth/client/{found}")
+        with self._state("login").store.write() as session:
+            (found,) = session.scalars(select(models.Client).where(models.Client.name == client.capitalize()))
+            account = session.get(models.User, found.client_id)
+            session.delete(found)
+            if account is not None:
+                session.delete(account)
 
     # -- clients -----------------------------------------------------------------------------------------------------
 
@@ -332,6 +404,31 @@ def _ran(code: int, out: str, err: str, folder: Path) -> Ran:
     return Ran(code, out, err, found if found and found["format"] == "oauthdeploy/apply" else None)
 
 
+def _by_hand() -> Sequence[models.Base]:
+    """A client and a scope of somebody else."""
+    client = models.Client(
+        client_id="by-hand",
+        name="By Hand",
+        version="7",
+        version_is_number=True,
+        type=models.CONFIDENTIAL,
+        description="by hand",
+        redirect_uris=["https://b.example.com/x", "https://a.example.com/y"],
+        authorization_code_grant=True,
+        implicit_grant=False,
+        client_credentials_grant=True,
+        password_grant=True,
+        token_lifetime=99,
+        refresh_count=3,
+        enabled=True,
+        registration_client_uri="https://registration.example.com/by-hand",
+        registration_access_token=None,
+        secret_hash=passwords.hash_generated("by-hand-secret-8c21"),
+    )
+    scope = models.Scope(name="by.hand", description="by hand", resources=["a.b"], url_templates=["GET_a/b"])
+    return scope, client
+
+
 def _users(server: str) -> tuple[SeedUser, ...]:
     password = PASSWORDS[f"{server.upper()}_PASSWORD"]
     helpers = ("orders-rs", "orders-rs-2") if server == "login" else ()
@@ -361,7 +458,7 @@ def _copy_database(source: Path, target: Path) -> None:
         reader.close()
 
 
-def _sorted(values: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+def _sorted(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))
 
 
