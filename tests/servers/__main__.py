@@ -17,13 +17,14 @@ from pathlib import Path
 from tests.manifest.language_server import program as language_server
 from tests.reports import drawing, published
 from tests.server.clients import programs
-from tests.servers import actionlint, hydra, keycloak, opa
+from tests.servers import actionlint, hydra, keycloak, kubernetes, opa
 from tests.servers.obtain import Unobtainable, say
 
 SERVERS: Mapping[str, Callable[[], Path]] = {
     "Keycloak": keycloak.obtain,
     "OPA": opa.obtain,
     "Ory Hydra": hydra.obtain,
+    "Kubernetes' API server": kubernetes.obtain,
     "actionlint": actionlint.obtain,
     "SARIF's schema": published.sarif_schema,
     "JUnit's schema": published.junit_schema,

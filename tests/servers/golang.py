@@ -14,7 +14,7 @@ TOOLCHAIN = "v0.0.1-go1.26.8"
 
 GO = Tool(
     "go",
-    "Building OPA, Ory Hydra, actionlint and an OAuth client",
+    "Building OPA, Ory Hydra, Kubernetes, actionlint and an OAuth client",
     "1.15 or newer (an old one fetches a newer one by itself)",
     "golang-go",
 )
@@ -52,16 +52,19 @@ class Program:
         built.rename(target)
 
 
-def build(source: Path, target: Path, *flags: str, cgo: bool = False) -> None:
+def build(source: Path, target: Path, *flags: str, cgo: bool = False, package: str = ".") -> None:
     """Build the main package in the folder `source`, whose go.sum pins what it needs. Raises Unobtainable.
 
-    `flags` go to the compiler; `cgo`: parts of it are in C, and need a C compiler.
+    `package` is where below `source` the main package is. `flags` go to the compiler; `cgo`: parts of it are in C, and need a C
+    compiler.
     """
     if cgo:
         COMPILER.find()
     say(f"Building {target.name} with modules of the Go module proxy (some seconds to some minutes)")
     environment = ENVIRONMENT | {"CGO_ENABLED": str(int(cgo))}
-    run([_new_enough(), "build", "-C", source, "-trimpath", "-mod=readonly", *flags, "-o", target], environment)
+    run(
+        [_new_enough(), "build", "-C", source, "-trimpath", "-mod=readonly", *flags, "-o", target, package], environment
+    )
 
 
 def _new_enough() -> Path:

@@ -1,7 +1,7 @@
-"""The fixtures `keycloak`, `realm` and `opa` for every test, and the life of the servers behind them.
+"""The fixtures `keycloak`, `realm`, `opa` and `kubernetes` for every test, and the life of the servers behind them.
 
-One Keycloak serves a whole run, all its workers: the first that needs it starts it, the process that controls the run
-stops it. Where a server can't be had, its tests skip; with `CI=true` they fail.
+One Keycloak and one API server of Kubernetes serve a whole run, all its workers: the first that needs it starts it, the process
+that controls the run stops it. Where a server can't be had, its tests skip; with `CI=true` they fail.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import requests
 from filelock import FileLock
 
 from tests.servers import keycloak as keycloak_server
+from tests.servers import kubernetes as kubernetes_server
 from tests.servers import opa as opa_server
 from tests.servers.keycloak import Keycloak, Realm
+from tests.servers.kubernetes import Kubernetes
 from tests.servers.obtain import Unobtainable
 from tests.servers.opa import Opa
 from tests.servers.process import NotStarted, Running
 
-LAUNCHERS = ("keycloak", "start_opa")
+LAUNCHERS = ("keycloak", "kubernetes", "start_opa")
 """Fixtures that may obtain a server first, which must not count for the time limit of a test."""
 TEST_LIMIT = 120
 LOG_SECTION = "server log"
@@ -74,6 +76,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     state = run.folder / "keycloak.json"
     if state.exists() and "url" in (told := json.loads(state.read_text())):
         Keycloak.from_state(told).process.stop()
+    state = run.folder / "kubernetes.json"
+    if state.exists() and "url" in (told := json.loads(state.read_text())):
+        Kubernetes.from_state(told).stop()
     if not run.keep:
         shutil.rmtree(run.folder, ignore_errors=True)
 
@@ -128,17 +133,29 @@ def shared_keycloak(run: Run) -> Keycloak:
     """The Keycloak of this run; the first worker that asks starts it, and what it met the others meet too."""
     if standing := keycloak_server.standing():
         return standing
-    state = run.folder / "keycloak.json"
-    with FileLock(run.folder / "keycloak.lock"):
+    launch = keycloak_server.launch
+    return Keycloak.from_state(_shared(run, "keycloak", lambda folder: launch(folder, run.owner).to_state()))
+
+
+def shared_kubernetes(run: Run) -> Kubernetes:
+    """The API server of this run; each test has namespaces of its own."""
+    launch = kubernetes_server.launch
+    return Kubernetes.from_state(_shared(run, "kubernetes", lambda folder: launch(folder, run.owner).to_state()))
+
+
+def _shared(run: Run, name: str, launch: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """The state of a server that the first worker starts who asks for it."""
+    state = run.folder / f"{name}.json"
+    with FileLock(run.folder / f"{name}.lock"):
         if not state.exists():
             try:
-                state.write_text(json.dumps(keycloak_server.launch(run.folder / "keycloak", run.owner).to_state()))
+                state.write_text(json.dumps(launch(run.folder / name)))
             except (Unobtainable, NotStarted) as error:
                 state.write_text(json.dumps({"problem": type(error).__name__, "words": str(error)}))
-    told = json.loads(state.read_text())
+    told: dict[str, Any] = json.loads(state.read_text())
     if problem := told.get("problem"):
         raise {kind.__name__: kind for kind in (Unobtainable, NotStarted)}[problem](told["words"])
-    return Keycloak.from_state(told)
+    return told
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +168,18 @@ def keycloak(_keycloak: Keycloak, request: pytest.FixtureRequest) -> Keycloak:
     """The Keycloak that this whole run shares; change nothing outside a realm of your own."""
     _note(request, _keycloak.process)
     return _keycloak
+
+
+@pytest.fixture(scope="session")
+def _kubernetes(pytestconfig: pytest.Config) -> Kubernetes:
+    return usable(lambda: shared_kubernetes(pytestconfig.stash[RUN]))
+
+
+@pytest.fixture
+def kubernetes(_kubernetes: Kubernetes, request: pytest.FixtureRequest) -> Kubernetes:
+    """The API server that this whole run shares; change nothing outside a namespace of your own."""
+    _note(request, _kubernetes.process)
+    return _kubernetes
 
 
 @pytest.fixture
