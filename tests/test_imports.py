@@ -13,7 +13,7 @@ import pytest
 import oauthdeploy.planning
 from tests.house import PACKAGE, ROOT, circle, import_graph, imports, reaches, source_file
 
-LAYERS = ["core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "cli"]
+LAYERS = ["core", "model", "planning", "manifest", "drivers", "running", "reports", "workflow", "operator", "cli"]
 MAY_IMPORT = {
     "__init__": {"core", "workflow"},
     "__main__": {"cli"},
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "running": {"core", "model", "planning", "drivers", "running"},
     "reports": {"core", "model", "planning", "reports"},
     "workflow": {"core", "model", "planning", "manifest", "drivers", "running", "workflow"},
+    "operator": {"core", "model", "planning", "manifest", "running", "reports", "workflow", "operator"},
     "cli": {
         "core",
         "model",
@@ -34,6 +35,7 @@ MAY_IMPORT = {
         "running",
         "reports",
         "workflow",
+        "operator",
         "cli",
         "server",
     },
@@ -117,7 +119,10 @@ ONLY_IN = {
     "yaml": {"manifest"},
     "deepdiff": {"planning"},
     "click": {"cli"},
-    "prometheus_client": {"cli"},
+    "prometheus_client": {"cli", "operator"},
+    "kopf": {"operator", "cli"},
+    "lightkube": {"running", "operator"},
+    "httpx2": {"running", "operator"},
     "rich": {"cli", "reports"},
     "jinja2": {"reports"},
     "flask": {"server"},

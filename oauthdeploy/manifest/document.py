@@ -149,6 +149,23 @@ class RevocationEntry(Revocation):
         return today is not None and self.expires is not None and self.expires < today
 
 
+class KubernetesLock(Model):
+    """The lock as Leases of Kubernetes, which excludes runs on any number of machines."""
+
+    namespace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=63)] = Field(
+        description="The namespace of the Leases; the cluster is that of the pod, or of KUBECONFIG.",
+        examples=["oauth"],
+    )
+
+
+class Lock(Model):
+    """Where runs of this manifest lock each other out."""
+
+    kubernetes: KubernetesLock = Field(
+        description="One Lease (coordination.k8s.io) for each server; needs the extra kubernetes."
+    )
+
+
 class Document(Model):
     """An oauthdeploy manifest."""
 
@@ -167,6 +184,9 @@ class Document(Model):
         None, description="Accounts that must exist on both sides; checked, never created.", examples=[["alice", "bob"]]
     )
     policy: Policy = Field(default_factory=Policy, description="Safety rules for plans.")
+    lock: Lock | None = Field(
+        None, description="The lock of a run; default: a file in the state folder, which covers one machine."
+    )
     environments: Mapping[Text, Mapping[str, Any]] = Field(
         default_factory=dict, description="JSON Merge Patches (RFC 7396) on this document, chosen by --env."
     )

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from oauthdeploy.core.errors import OAuthDeployError
@@ -14,6 +15,7 @@ from oauthdeploy.model.objects import Client
 from oauthdeploy.running.audit import FILE_NAME
 from oauthdeploy.running.deliveries import FOLDER as DELIVERIES
 from oauthdeploy.running.deliveries import Deliveries
+from oauthdeploy.running.lease import LeaseHome, Leases, lease_lock
 from oauthdeploy.running.lock import Holder, force_unlock, lock, still_holds, who_holds
 from oauthdeploy.running.secret_sinks import LocalSinks, clear_leftovers
 from oauthdeploy.workflow.connections import load, state_folder
@@ -56,19 +58,38 @@ def locked(
     """Hold the lock of the manifest and its servers for the block. First removes secrets that a killed run left behind.
 
     Yields a function that returns whether the lock is still held. Setting `stop` ends the wait for another run's lock.
-    Raises LockBusy and StateNotWritable.
+    Raises LockBusy, StateNotWritable, and for a lock in Kubernetes LeaseFailed and ExtraMissing.
     """
     folder, timeout = state_folder(manifest, options), options.lock_timeout
     name, targets = manifest.desired.name, addresses_of(manifest)
     with ExitStack() as stack:
-        try:
-            holder = stack.enter_context(lock(folder, name, targets, timeout=timeout, stop=stop))
-        except OSError as error:
-            raise _not_usable(folder, error) from None
+        if (leases := stack.enter_context(leases_of(manifest, options))) is not None:
+            holds = stack.enter_context(lease_lock(leases, timeout=timeout, stop=stop))
+        else:
+            try:
+                holder = stack.enter_context(lock(folder, name, targets, timeout=timeout, stop=stop))
+            except OSError as error:
+                raise _not_usable(folder, error) from None
+            holds = partial(still_holds, folder, name, targets, holder)
         secrets = (value.secret for value in manifest.desired.objects.values() if isinstance(value, Client))
         places = (secret.deliver_to for secret in secrets if secret is not None and secret.deliver_to is not None)
         clear_leftovers(places, base=Path(manifest.base))
-        yield lambda: still_holds(folder, name, targets, holder)
+        yield holds
+
+
+@contextmanager
+def leases_of(manifest: Manifest, options: RunOptions) -> Iterator[Leases | None]:
+    """The Leases that lock this manifest, for the block; None if its lock is a file. Raises ExtraMissing and LeaseFailed."""
+    written = manifest.document.lock
+    if written is None:
+        home = options.lease
+    else:
+        home = LeaseHome(written.kubernetes.namespace, options.lease.client if options.lease is not None else None)
+    if home is None:
+        yield None
+    else:
+        with home.leases(manifest.desired.name, addresses_of(manifest)) as leases:
+            yield leases
 
 
 def _not_usable(folder: Path, error: OSError) -> StateNotWritable:
@@ -80,11 +101,14 @@ def _not_usable(folder: Path, error: OSError) -> StateNotWritable:
 
 
 def lock_holder(request: ManifestRequest, options: RunOptions | None = None) -> Holder | None:
-    """The holder of the manifest's lock; None if it is free. Raises ManifestInvalid and
-    StateNotWritable.
+    """The holder of the manifest's lock; None if it is free. Raises ManifestInvalid, StateNotWritable
+    and LeaseFailed.
     """
     options = options or RunOptions()
     manifest = load(request, options)
+    with leases_of(manifest, options) as leases:
+        if leases is not None:
+            return leases.holder()
     folder = state_folder(manifest, options)
     try:
         return who_holds(folder, manifest.desired.name, addresses_of(manifest))
@@ -93,9 +117,14 @@ def lock_holder(request: ManifestRequest, options: RunOptions | None = None) -> 
 
 
 def break_lock(request: ManifestRequest, holder: Holder, options: RunOptions | None = None) -> bool:
-    """Remove the lock of `holder`; False if another run holds it now. Raises ManifestInvalid and StateNotWritable."""
+    """Remove the lock of `holder`; False if another run holds it now. Raises ManifestInvalid, StateNotWritable
+    and LeaseFailed.
+    """
     options = options or RunOptions()
     manifest = load(request, options)
+    with leases_of(manifest, options) as leases:
+        if leases is not None:
+            return leases.break_off(holder.token)
     folder = state_folder(manifest, options)
     try:
         return force_unlock(folder, manifest.desired.name, addresses_of(manifest), only=holder.token) is not None

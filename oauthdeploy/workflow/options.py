@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import ServerReport
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.unread import Unread
+
+if TYPE_CHECKING:
+    from oauthdeploy.running.lease import LeaseHome
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class RunOptions:
     `.oauthdeploy` beside the manifest). `audit` is the audit file of cut-offs (default: `audit.jsonl` there).
     `asks` is whether `confirm` may wait for somebody's answer; otherwise an apply straight after its own plan does not read the
     servers once more.
+    `lease` is where the lock is kept as Leases of Kubernetes if the manifest sets no `lock`; None: the lock is a file.
     `on_manifest` receives the manifest after it is read and before any request: reports take positions from it.
     """
 
@@ -41,6 +46,7 @@ class RunOptions:
     state_dir: Path | None = None
     audit: Path | None = None
     asks: bool = True
+    lease: LeaseHome | None = None
     on_manifest: Callable[[Manifest], None] | None = None
 
 

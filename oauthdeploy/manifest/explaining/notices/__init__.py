@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from oauthdeploy.manifest.explaining.notices import commands, planning, reports, running, safety, servers
+from oauthdeploy.manifest.explaining.notices import commands, operator, planning, reports, running, safety, servers
 from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.explanation import DRIVER, SAFETY, Notice, RuleFacts
 
@@ -20,6 +20,7 @@ _GROUPS: Final[tuple[tuple[str, tuple[Notice, ...]], ...]] = (
     ("running", running.NOTICES),
     ("reports", reports.NOTICES),
     ("commands", commands.NOTICES),
+    ("operator", operator.NOTICES),
 )
 
 
