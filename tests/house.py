@@ -15,6 +15,7 @@ ROOT: Final = Path(__file__).parents[1] / PACKAGE
 PAGE: Final = Path(__file__).parents[1] / "docs" / "architecture.md"
 CAPTIONS: Final = {
     "cli": "one module for each command",
+    "operator": "estates of Kubernetes",
     "testing": "the contract suite for drivers",
     "workflow": "the steps as functions; the Python API",
     "reports": "render values as text",

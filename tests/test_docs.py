@@ -127,7 +127,7 @@ def _numbers(code: ast.expr) -> list[ast.expr]:
 def test_the_picture_of_the_house_is_what_the_imports_say() -> None:
     """`python -m tests.house` draws it again."""
     page = house.PAGE.read_text(encoding="utf-8")
-    assert "cli --> workflow" in page
+    assert "cli --> operator" in page
     assert house.with_picture(page) == page
 
 

@@ -19,11 +19,13 @@ from oauthdeploy.core import extras
 from oauthdeploy.core.extras import ExtraMissing, install_command
 
 ROOT = Path(__file__).parent.parent
-EXTRAS = ("server", "demo", "metrics", "keyring", "testing")
+EXTRAS = ("server", "demo", "metrics", "kubernetes", "operator", "keyring", "testing")
 NEEDS = {
     "server": {"serve": "server", "demo": "demo", "import oauthdeploy.server": "server"},
     "demo": {"demo": "demo"},
-    "metrics": {"drift": "metrics"},
+    "metrics": {"drift": "metrics", "operator": "operator"},
+    "kubernetes": {"operator": "operator"},
+    "operator": {"operator": "operator"},
     "keyring": {"validate": "keyring"},
     "testing": {"import oauthdeploy.testing": "testing"},
 }
@@ -45,7 +47,7 @@ ARGUMENTS = {
     "compare": ["login", "orders"],
 }
 
-ENDLESS = {"serve", "demo", "drift"}
+ENDLESS = {"serve", "demo", "drift", "operator"}
 
 MANIFEST = """\
 version: 1

@@ -33,6 +33,7 @@ COMMANDS = {
     "ping": "Show each server's product, version and account, and check that sign-in works.",
     "serve": "Start an embedded OAuth server for evaluation and tests.",
     "demo": "Run a tour on two real servers.",
+    "operator": "Keep the estates of a Kubernetes cluster in line with their manifests.",
     "bundle": "Write the policy data of a server as a bundle, without contacting the server.",
     "graph": "Draw the clients, scopes and servers of the manifest.",
     "fmt": "Rewrite manifests in canonical form, keeping their meaning and every comment.",

@@ -23,7 +23,7 @@ from oauthdeploy.cli.options import (
 )
 from oauthdeploy.cli.output import Output, ReportNotWritten
 from oauthdeploy.cli.reporting import FORMS, view_of
-from oauthdeploy.core.errors import LockLost, OAuthDeployError, PartialApply, RenewedElsewhere, StalePlan, UsageError
+from oauthdeploy.core.errors import OAuthDeployError, UsageError
 from oauthdeploy.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -226,70 +226,10 @@ def emit_report(
 
 def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
     """The error that the command ends with if not everything was applied."""
-    from oauthdeploy.planning.outcome import Status
     from oauthdeploy.reports.builders.apply import apply_line
+    from oauthdeploy.workflow.exit_code import unfinished
 
-    if report.complete:
-        return _unsure(report)
-    if lost := [
-        item.because for item in report.outcomes if item.because is not None and item.because.rule == LockLost.rule
-    ]:
-        return LockLost(
-            "The run has lost its lock, and stopped",
-            detail=f"{lost[0].detail} {apply_line(report)}",
-            fix=lost[0].fix,
-        )
-    moved = [item for item in report.outcomes if item.because is not None and item.because.rule == StalePlan.rule]
-    written = any(item.status in (Status.DONE, Status.UNKNOWN) for item in report.outcomes)
-    if moved and not written:
-        return StalePlan(
-            "The servers have changed since the plan was made",
-            detail="\n".join(f"{item.change.address}: {item.because.detail}" for item in moved if item.because),
-            fix="Nothing was written. Make a new plan and review it.",
-        )
-    again = "Run the same command again to apply the remaining changes."
-    return PartialApply(
-        "Not all changes were made", detail=apply_line(report), fix="Make a new plan and review it." if moved else again
-    )
-
-
-def _unsure(report: ApplyReport) -> PartialApply | None:
-    """Why a run that made all changes of its plan is still not done; None if it is."""
-    from oauthdeploy.planning.revocation.request import LEFT_OUT
-    from oauthdeploy.planning.unread import not_known
-    from oauthdeploy.running.apply_findings import NOT_VERIFIED
-
-    if left_out := [item.detail for item in report.plan.diagnostics if item.rule == LEFT_OUT]:
-        return PartialApply(
-            "Only the cut-offs were made, because a server did not respond",
-            detail="\n".join(left_out),
-            fix="Run the same command again when every server responds.",
-        )
-    if report.verification.errors:
-        return PartialApply(
-            "The servers do not hold everything that was applied",
-            detail=f"Findings of the verification: {len(report.verification.errors)}.",
-            fix="See the findings in the report.",
-        )
-    if unsure := [item for item in report.verification if item.rule == NOT_VERIFIED]:
-        return PartialApply(
-            "All changes were made, but not all could be verified",
-            detail="\n".join(f"{item.address}: {item.detail or item.summary}" for item in unsure[:5]),
-            fix="Run plan: if it is empty, everything was applied. Use --no-verify to skip verification.",
-        )
-    # Two machines that both raise a revision must not both end with 0. A secret that was changed at the server is a warning.
-    if dead := [item.detail for item in report.plan.diagnostics if item.rule == RenewedElsewhere.rule]:
-        return PartialApply(
-            "A delivered secret is not the live one, so its client cannot sign in",
-            detail="\n".join(dead),
-            fix=f"Raise secret.revision, or add --ignore {RenewedElsewhere.rule} where another machine keeps the secret.",
-        )
-    if unread := report.plan.unread:
-        return PartialApply(
-            "Some objects that the manifest manages could not be read",
-            detail=f"Nothing was planned for it; the findings of the plan say why.\n{not_known(unread)}",
-        )
-    return None
+    return unfinished(report, apply_line(report))
 
 
 def leave_unchanged(output: Output) -> None:

@@ -10,7 +10,7 @@ import click
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.command import command
-from oauthdeploy.cli.flags import leave, option
+from oauthdeploy.cli.flags import host_and_port, leave, option
 from oauthdeploy.cli.options import Reach, Source, bundle, duration, manifest_options, output_options, reach_options
 from oauthdeploy.cli.output import Output, say_unread
 from oauthdeploy.cli.plan import plan_exit
@@ -111,15 +111,6 @@ def _interval(context: click.Context, parameter: click.Parameter, value: str | N
     return seconds
 
 
-def _host_and_port(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
-    if value is None:
-        return None
-    host, colon, port = value.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise click.BadParameter("write HOST:PORT, such as 127.0.0.1:9464.")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
 _watch_flags = (
     option(
         "--watch",
@@ -132,7 +123,7 @@ _watch_flags = (
         "--metrics-listen",
         env="METRICS_LISTEN",
         metavar="HOST:PORT",
-        callback=_host_and_port,
+        callback=host_and_port,
         help="Serve Prometheus metrics at this address while watching; :PORT listens on 127.0.0.1.",
     ),
     option(

@@ -38,6 +38,16 @@ def option(*names: str, env: str, help: str, **more: Any) -> Decorator:
     return click.option(*names, cls=Flag, envvar=f"OAUTHDEPLOY_{env}", help=help, **more)
 
 
+def host_and_port(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[str, int] | None:
+    """The callback of a flag with an address. Raises click.BadParameter."""
+    if value is None:
+        return None
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter("write HOST:PORT, such as 127.0.0.1:9464.")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 class Sink(NamedTuple):
     """One `-o`: a format and its file; None is standard output."""
 

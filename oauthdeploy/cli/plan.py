@@ -82,14 +82,7 @@ def _checked(document: str) -> str:
 
 
 def plan_exit(planned: Plan, reach: Reach, *, detailed: bool) -> ExitCode:
-    """What the next apply would meet first: what cannot be read, then a stop, then changes. Without `detailed`, changes and
-    stops do not count, except for a stop of --fail-on, which was requested.
-    """
-    from oauthdeploy.planning.safety import RISK_RULE
+    """The exit code of a plan (`workflow.exit_code`)."""
+    from oauthdeploy.workflow.exit_code import exit_of_plan
 
-    stops = {stop.rule for stop in planned.stops} - set(reach.allow)
-    if planned.unread:
-        return ExitCode.UNREACHABLE
-    if RISK_RULE in stops or (detailed and (planned.diagnostics.errors or (planned.changes and stops))):
-        return ExitCode.SAFETY_STOP
-    return ExitCode.CHANGES if detailed and planned.differs else ExitCode.DONE
+    return exit_of_plan(planned, reach.allow, detailed=detailed)

@@ -34,7 +34,9 @@ class ManifestRequest:
     which files may be read into fields that are not secret, and `allow_delivery` other folders to which secrets may be
     delivered. `severities` maps rule ids to `error`, `warning` or `ignore`. `who_only` reads only the identities of servers and
     clients, so that no unset secret or other error in the manifest delays a cut-off. `unset_env` replaces environment variables
-    that are not set and have no default; with "", they are errors. `today` is the date (UTC) by which revocations expire.
+    that are not set and have no default; with "", they are errors. `confined` is for the manifest
+    of somebody who may not read this machine: no file elsewhere and no keyring is read, not even for a secret. `today` is the
+    date (UTC) by which revocations expire.
     """
 
     files: tuple[str, ...] = (DEFAULT_FILE,)
@@ -48,6 +50,7 @@ class ManifestRequest:
     allow_files: tuple[str, ...] = ()
     allow_delivery: tuple[str, ...] = ()
     severities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    confined: bool = False
     who_only: bool = False
     unset_env: str = ""
     today: date = field(default_factory=lambda: datetime.now(UTC).date())

@@ -89,7 +89,7 @@ class Resolver:
     `unset_env` replaces environment variables that are not set and have no default, unless it is "". `allow_env` are the names
     or globs of the environment variables that may be read (None: any); `allow_files` the folders other than `base` from which a
     file may be read into a field that is not secret. `written` are the texts of the manifest's files. `files` are those that
-    references named.
+    references named. `confined`: not even a secret is read from a file elsewhere, nor from a keyring.
     """
 
     environ: Mapping[str, str]
@@ -100,6 +100,7 @@ class Resolver:
     allow_env: tuple[str, ...] | None = None
     allow_files: tuple[FilePath, ...] = ()
     written: tuple[str, ...] = ()
+    confined: bool = False
     files: set[FilePath] = field(default_factory=set, repr=False)
     _known: dict[str, Found | Unresolved] = field(default_factory=dict, repr=False)
     _made: int = field(default=0, repr=False)
@@ -129,7 +130,7 @@ class Resolver:
                 raise _malformed(
                     "A reference is inside another one.", "Use a single reference, or a variable for the inner one."
                 )
-            if body.startswith("file:") and not is_secret_path(path):
+            if body.startswith("file:") and (self.confined or not is_secret_path(path)):
                 # Before the file is read: the error must not reveal whether it exists.
                 self._require_allowed_file(body)
             text, secret = self._lookup(body)
@@ -174,7 +175,7 @@ class Resolver:
         if not any(place.is_relative_to(folder.resolve()) for folder in (self.base, *self.allow_files)):
             raise Unresolved(
                 "file-not-allowed",
-                "A file outside the manifest's folder is read into a field that is not secret",
+                "A file outside the manifest's folder, or a keyring, is read where that is not allowed",
                 f"{rest} is outside the manifest's folder, and anyone who edits the manifest could make "
                 f"oauthdeploy read any file.",
                 "Move the file into the manifest's folder, or allow its folder: --allow-files DIR.",
@@ -268,6 +269,13 @@ class Resolver:
         return _without_newline(text), True
 
     def _from_keyring(self, rest: str) -> Found:
+        if self.confined:
+            raise Unresolved(
+                "file-not-allowed",
+                "A file outside the manifest's folder, or a keyring, is read where that is not allowed",
+                f"{rest} is in the keyring of a machine whose user did not write the manifest.",
+                "Take the value from the environment: ${env:NAME}.",
+            )
         service, slash, name = rest.rpartition("/")
         if not slash or not service or not name:
             raise _malformed(f"${{keyring:{rest}}} does not name an entry.", "Write ${keyring:service/name}.")

@@ -93,6 +93,7 @@ def _load(
         request.allow_env,
         tuple(FilePath(folder) for folder in request.allow_files),
         tuple(source.text for source in sources),
+        confined=request.confined,
     )
     tree = dict(tree)
     secrets: list[tuple[Path, str]] = []

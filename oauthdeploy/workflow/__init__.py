@@ -24,6 +24,7 @@
     check_saved()   saved plan -> what has changed since
     run_saved()     saved plan -> the same plan, made again and compared -> apply -> verify -> report
 
+    run_removal()   manifest -> what carries its mark is deleted -> verify -> report
     run_resume()    journal -> the rest of that run -> apply -> verify -> report
     plan_rollback() journal -> the plan that undoes it
     run_rollback()  the same, then apply -> verify -> report

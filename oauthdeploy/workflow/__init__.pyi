@@ -27,6 +27,7 @@ from oauthdeploy.workflow.locking import break_lock as break_lock
 from oauthdeploy.workflow.locking import lock_holder as lock_holder
 from oauthdeploy.workflow.options import PingResult as PingResult
 from oauthdeploy.workflow.options import RunOptions as RunOptions
+from oauthdeploy.workflow.removal import run_removal as run_removal
 from oauthdeploy.workflow.resume import Resumption as Resumption
 from oauthdeploy.workflow.resume import run_resume as run_resume
 from oauthdeploy.workflow.revocation import plan_revocation as plan_revocation

@@ -196,9 +196,12 @@ def _manifest_again(
     if not moved and manifest.digest != saved.plan.manifest_digest:
         moved = (StaleItem("manifest", "has changed since the plan was made."),)
     try:
-        return narrowed(manifest, options), moved
+        manifest = narrowed(manifest, options)
     except UsageError as error:
         raise stale([StaleItem("manifest", error.summary)]) from None
+    if options.on_manifest is not None:
+        options.on_manifest(manifest)
+    return manifest, moved
 
 
 # -- what has moved ---------------------------------------------------------------------------------------------------

@@ -352,7 +352,7 @@ clients:
     ),
     _structural(
         "file-not-allowed",
-        "A file outside the manifest's folder is read into a field that is not secret",
+        "A file outside the manifest's folder, or a keyring, is read where that is not allowed",
         reason="Anyone who edits the manifest could make oauthdeploy read any file on this machine.",
         source="CWE-22",
         fix="Move the file into the manifest's folder, or allow its folder: --allow-files DIR.",

@@ -1,0 +1,125 @@
+"""Namespaces are tenants: what a manifest may reach, and that one tenant does not slow another."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oauthdeploy.operator.bounds import Bounds
+from tests.operator.conftest import (
+    MANIFEST,
+    PASSWORD,
+    SECRET,
+    Namespace,
+    Site,
+    StartReplica,
+    condition,
+    env,
+    in_sync,
+)
+
+pytestmark = pytest.mark.live
+
+
+def estate(namespace: Namespace, name: str, site: Site, text: str = MANIFEST, **spec: Any) -> None:
+    given = {"manifest": {"inline": text.replace("NAME", name)}, "env": env(site), "interval": "2s", "mode": "apply"}
+    namespace.estate(name, **{**given, **spec})
+
+
+def test_a_secret_of_another_namespace_is_not_read(
+    make_namespace: Callable[[], Namespace], site: Site, start_replica: StartReplica
+) -> None:
+    """A name means a Secret of the estate's own namespace, although the operator may read those of both."""
+    mine, other = make_namespace(), make_namespace()
+    other.secret("login", password=PASSWORD, batch=SECRET)
+    estate(mine, "shop", site)
+    start_replica(mine, other)
+    body = mine.wait("shop", lambda status: condition(status, "Stalled") == "True")
+    assert "Secret login does not exist" in body["status"]["findings"][0]["message"]
+    assert site.seen == []
+
+
+@pytest.mark.parametrize(
+    ("url", "servers", "allowed"),
+    [
+        ("http://169.254.169.254/latest", (), False),
+        ("http://[fe80::1]/", (), False),
+        ("http://[::ffff:169.254.169.254]/", (), False),
+        ("http://127.0.0.1:8080", (), False),
+        ("http://localhost:8080", (), False),
+        ("http://0.0.0.0/", (), False),
+        ("http://100.100.100.200/", (), False),
+        ("http://2852039166/", (), False),
+        ("https://192.0.2.7", (), True),
+        ("https://192.0.2.7", ("https://192.0.2.*",), True),
+        ("https://192.0.2.7:8443", ("https://192.0.2.7",), False),
+        ("https://192.0.2.7:443", ("https://192.0.2.7",), True),
+        ("http://169.254.169.254", ("http://*",), False),
+        ("http://169.254.169.254", ("http://169.254.169.254",), True),
+        ("http://127.0.0.1:8080", ("http://127.0.0.1:*",), True),
+        ("http://[::1]:8080", ("http://[::1]:8080",), True),
+        ("https://192.0.2.7", ("https://login.example.com",), False),
+    ],
+)
+def test_addresses_of_the_operator_itself_and_of_metadata_are_refused(
+    url: str, servers: tuple[str, ...], allowed: bool
+) -> None:
+    """Unless the very host is allowed; a wildcard does not mean them."""
+    assert (Bounds(servers).refusal(url) == "") is allowed
+
+
+def test_a_manifest_gets_no_further_than_its_own_folder_and_servers(
+    namespace: Namespace, site: Site, start_replica: StartReplica
+) -> None:
+    """No file and no address of the operator, no program, no lock elsewhere: each is a finding, and no request is sent."""
+    namespace.secret("login", password=PASSWORD, batch=SECRET)
+    token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    delivered = "secret: {generate: true, deliver_to: {file: out/batch.env}}"
+    program = delivered.replace("file: out/batch.env", 'command: ["/bin/sh", "-c", "id"]')
+    written = 'secret: {value: "${env:BATCH_SECRET}"}'
+    bad = {
+        "file": (MANIFEST.replace("${env:PASSWORD}", f"${{file:{token}}}"), "file-not-allowed"),
+        "tls": (MANIFEST.replace("    limits:", f"    tls: {{ca_file: {token}}}\n    limits:"), "file-not-allowed"),
+        "command": (MANIFEST.replace("${env:PASSWORD}", "${command:id}"), "command-not-allowed"),
+        "keyring": (MANIFEST.replace("${env:PASSWORD}", "${keyring:a/b}"), "file-not-allowed"),
+        "server": (MANIFEST.replace("${env:URL}", "http://169.254.169.254"), "server-not-allowed"),
+        "lock": (MANIFEST + "lock: {kubernetes: {namespace: kube-system}}\n", "lock-elsewhere"),
+        "deliver": (MANIFEST.replace(written, delivered), "delivery-not-possible"),
+        "program": (MANIFEST.replace(written, program), "command-not-allowed"),
+    }
+    for name, (text, _) in bad.items():
+        estate(namespace, name, site, text)
+    replica = start_replica(namespace)
+    for name, (_, rule) in bad.items():
+        status = namespace.wait(name, lambda status: condition(status, "Stalled") == "True")["status"]
+        assert rule in [item["rule"] for item in status["findings"]], (name, status["findings"])
+        assert status["lastRun"]["exitCode"] == 3
+        assert "estate-" not in json.dumps(status["findings"]), "no name of the operator's private folder"
+    assert site.seen == []
+    assert replica.stop() == 0
+
+
+def test_a_slow_tenant_does_not_hold_up_another(
+    make_namespace: Callable[[], Namespace], site: Site, start_replica: StartReplica
+) -> None:
+    """Estates whose server does not answer keep half of the workers busy, and no more."""
+    slow, quick = make_namespace(), make_namespace()
+    for each in (slow, quick):
+        each.secret("login", password=PASSWORD, batch=SECRET)
+    hanging = [{**item, "value": "http://127.0.0.1:9"} if item["name"] == "URL" else item for item in env(site)]
+    for number in range(6):
+        estate(slow, f"slow{number}", site, env=hanging)
+    estate(quick, "quick", site)
+    start_replica(slow, quick, flags=("--workers", "2", "--per-namespace", "1"))
+    quick.wait("quick", in_sync, 15)
+    site.remove_scope("spare")
+    began = time.monotonic()
+    quick.wait("quick", lambda _: "spare" in site.scopes(), 10)
+    assert time.monotonic() - began < 8
+    status = slow.wait("slow0", lambda status: status.get("failures", 0) >= 1)["status"]
+    assert condition(status, "Degraded") == "True"
+    assert status["nextRun"] > status["lastRun"]["time"]
