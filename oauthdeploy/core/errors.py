@@ -65,7 +65,8 @@ class ManifestInvalid(OAuthDeployError):
 
 
 class ServerError(OAuthDeployError):
-    """A server did not carry out a request. `words` are the server's own, without secrets and shortened.
+    """A server did not carry out a request. `words` are the server's own, without secrets and shortened; `code` is the `error` of
+    an OAuth error response (RFC 6749 section 5.2, RFC 7591 section 3.2.2), "" if there is none.
 
     `uncertain` is true for a write that was sent and may have been carried out. `address`, for the detail, is the server's base
     address, where the path alone does not show what was asked.
@@ -88,6 +89,7 @@ class ServerError(OAuthDeployError):
         fix: str = "",
         uncertain: bool = False,
         address: str = "",
+        code: str = "",
     ) -> None:
         where = f"{method} {address}{path}".strip()
         answer = f"answered {status}" if status is not None else ""
@@ -101,6 +103,7 @@ class ServerError(OAuthDeployError):
         self.status = status
         self.words = words
         self.uncertain = uncertain
+        self.code = code
 
 
 class Unreachable(ServerError):

@@ -20,7 +20,8 @@ only send a POST to that one path, so that a plan still cannot write.
 It may declare that one request carries several changes (`batch_key`); the engine then passes them together. It may read
 single objects by key (`read_again`), so that each is checked again just before its write. It must not read files, the
 environment or the clock (a server's own `Date` is the clock), keep anything between runs, import another driver, or log a
-secret.
+secret. The one exception is what a server gives only once and without which its objects cannot be managed: it belongs in a
+file that the server entry names, encrypted (`rfc7591`).
 
 Errors are those of `core.errors`; a response that violates the server's own protocol is an `UnexpectedAnswer`.
 """
@@ -32,6 +33,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,13 +101,17 @@ class SignIn:
 
 @dataclass(frozen=True)
 class Connection:
-    """The input of a driver: its server's name and entry, the validated driver-specific parts, and the HTTP client."""
+    """The input of a driver: its server's name and entry, the validated driver-specific parts, and the HTTP client.
+
+    `base` is the folder that relative paths in the entry start from.
+    """
 
     name: str
     server: Server
     credentials: Model
     options: Model
     http: AdminClient
+    base: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -342,6 +348,13 @@ class Driver(ABC):
 
     def refusals(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
         """Findings about changes of a plan that this server would reject, according to `check` and `read`. Default: none."""
+        return ()
+
+    def stops(self, changes: Sequence[Change]) -> Sequence[Diagnostic]:
+        """Safety stops about changes of a plan, besides those of the engine: nothing is applied until `--allow` names the rule.
+
+        Default: none.
+        """
         return ()
 
     def losses(self, changes: Sequence[Change]) -> Mapping[Address, Sequence[str]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from oauthdeploy.core.errors import (
     Conflict,
@@ -18,9 +18,12 @@ from oauthdeploy.core.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
-from oauthdeploy.drivers.json_wire import NotJson, Route, clean, decode, is_json, media_type, server_words
+from oauthdeploy.drivers.json_wire import NotJson, Route, clean, decode, error_code, is_json, media_type, server_words
 from oauthdeploy.drivers.rate_limit import http_date
 from oauthdeploy.drivers.transport import SAFE_METHODS, redirect_host
+
+if TYPE_CHECKING:
+    from requests.auth import AuthBase
 
 _ID_AT_END: Final = re.compile(r"/([0-9A-Za-z-]{1,64})\Z")
 
@@ -52,6 +55,7 @@ class Call:
     repeatable: bool
     id: str
     only_new: bool = False
+    auth: AuthBase | None = None
 
     @property
     def writes(self) -> bool:
@@ -101,7 +105,10 @@ def judge(
     # Following a redirect would send the credentials to its target (RFC 9110 section 15.4), so none is followed.
     if 300 <= status < 400:
         raise redirected(call, status, headers)
-    raise refused(call, status, server_words(raw, headers.get("Content-Type", ""), guarded()))
+    content_type = headers.get("Content-Type", "")
+    error = refused(call, status, server_words(raw, content_type, guarded()))
+    error.code = error_code(raw, content_type)
+    raise error
 
 
 def _parsed(call: Call, status: int, headers: Mapping[str, str], raw: bytes) -> Any:

@@ -132,6 +132,8 @@ class AdminClient:
         """
         self.server = server
         self.url = url.rstrip("/")
+        parts = urlsplit(self.url)
+        self._root = f"{parts.scheme}://{parts.netloc}"
         self._session = session
         self._auth = auth
         self._limits = limits
@@ -185,9 +187,9 @@ class AdminClient:
         with self._lock:
             self._secrets.add(secret)
 
-    def get(self, route: Route | str, params: Mapping[str, str] | None = None) -> Answer:
+    def get(self, route: Route | str, params: Mapping[str, str] | None = None, auth: AuthBase | None = None) -> Answer:
         """GET a JSON document. Raises what `request` raises."""
-        return self.request("GET", route, params=params)
+        return self.request("GET", route, params=params, auth=auth)
 
     def request(
         self,
@@ -199,6 +201,7 @@ class AdminClient:
         content_type: str = "application/json",
         repeatable: bool | None = None,
         only_new: bool = False,
+        auth: AuthBase | None = None,
     ) -> Answer:
         """Send one request and return the successful response (2xx).
 
@@ -206,6 +209,7 @@ class AdminClient:
         `content_type` FORM it is one level deep and sent as a form. `repeatable` says whether the request is idempotent;
         None: as its method is. With `only_new` it is carried out only if the target does not exist yet (If-None-Match: *,
         RFC 9110 section 13.1.2), and raises Conflict if it does; it is then never retried unless `repeatable` says so.
+        `auth` signs this request in place of the sign-in of the server entry.
 
         Raises Unreachable, Unauthorized, Forbidden, NotFound, Conflict, Rejected, UnexpectedAnswer, ServerError (5xx),
         and WriteRefused on a read-only client. An error is `uncertain` if a write may have been carried out.
@@ -214,7 +218,9 @@ class AdminClient:
         if isinstance(route, str):
             route = Route(route, route)
         again = method in _IDEMPOTENT and not only_new if repeatable is None else repeatable
-        call = Call(self.server, method, route, body, params or {}, content_type, again, uuid.uuid4().hex, only_new)
+        call = Call(
+            self.server, method, route, body, params or {}, content_type, again, uuid.uuid4().hex, only_new, auth
+        )
         for secret in secrets_in(body):
             self.guard(secret)
         attempts = Retrying(
@@ -253,7 +259,8 @@ class AdminClient:
         request = self._prepared(call)
         response, raw = self._exchange(call, request)
         # A server that refuses the sign-in has not processed the request, so any method may be sent again.
-        if response.status_code == 401 and isinstance(self._auth, RenewingAuth) and self._auth.renew(request):
+        auth = call.auth or self._auth
+        if response.status_code == 401 and isinstance(auth, RenewingAuth) and auth.renew(request):
             request = self._prepared(call)
             response, raw = self._exchange(call, request)
         return self._judge(call, response, raw, request)
@@ -311,11 +318,11 @@ class AdminClient:
         return self._session.prepare_request(
             Request(
                 call.method,
-                self.url + call.route.path,
+                (self._root if call.route.at_root else self.url) + call.route.path,
                 params=dict(call.params),
                 data=data,
                 headers=headers,
-                auth=self._auth,
+                auth=call.auth or self._auth,
             )
         )
 

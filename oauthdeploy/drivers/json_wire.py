@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ WORDS_LIMIT: Final = 300
 
 FORM: Final = "application/x-www-form-urlencoded"
 
+_CODE: Final = re.compile("[a-z_]{1,60}")
 _WORD_KEYS: Final = ("message", "errorMessage", "error_description", "detail", "error", "title")
 
 
@@ -168,6 +170,18 @@ def server_words(raw: bytes, content_type: str, secrets: Iterable[str]) -> str:
     return clean(text)
 
 
+def error_code(raw: bytes, content_type: str) -> str:
+    """The `error` of an OAuth error response (RFC 6749 section 5.2); "" if it is no such response."""
+    if not is_json(media_type(content_type)):
+        return ""
+    try:
+        body = decode(raw)
+    except NotJson:
+        return ""
+    code = body.get("error") if isinstance(body, Mapping) else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+
+
 def _message_of(body: Any) -> str:
     if isinstance(body, str):
         return body
@@ -193,10 +207,14 @@ def is_json(media: str) -> bool:
 
 @dataclass(frozen=True)
 class Route:
-    """A path to request, and a form of it that may be shown if the path itself contains something secret."""
+    """A path to request, and a form of it that may be shown if the path itself contains something secret.
+
+    It is below the server's URL; with `at_root`, below the URL's scheme, host and port.
+    """
 
     path: str
     shown: str
+    at_root: bool = False
 
     @classmethod
     def to(cls, template: str, *segments: str | Secret) -> Route:

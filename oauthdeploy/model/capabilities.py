@@ -62,6 +62,8 @@ class Capability(StrEnum):
     SETTINGS = "settings"
     SCOPES = "scopes"
     CLIENTS = "clients"
+    CLIENTS_LIST = "clients.list"
+    CLIENT_UPDATE = "clients.update"
     CLIENT_TYPE_CHANGE = "clients.type_change"
     CLIENT_ID_CHOICE = "clients.id_choice"
     CLIENT_SECRET_CHOICE = "clients.secret_choice"

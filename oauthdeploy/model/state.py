@@ -174,7 +174,7 @@ class LiveObject:
     server refuses the tokens (None: it does not have to). `cut_at` is the time of a carried-out `tokens: all`, in seconds since
     1970: the server accepts no token of the client that was issued before it. None if the server keeps no such time. `revision`
     is the secret.revision in our mark on a client; None without such a mark. `renewed_by` says who renewed the secret last and
-    when, from such a mark.
+    when, from such a mark. `fixed` says why the server cannot change the object, so that any change replaces it; "" if it can.
 
     `unparsed` has by dotted path the server's values that the model cannot represent: the field is unset in `value`. A driver's
     own option is in it as a whole, by its name.
@@ -198,6 +198,7 @@ class LiveObject:
     client_id: str = ""
     revision: int | None = None
     renewed_by: str = ""
+    fixed: str = ""
     unparsed: Mapping[str, Unparsed] = field(default_factory=_frozen_map)
     options: Mapping[str, Any] = field(default_factory=_frozen_map)
     unheld: Mapping[str, Unheld] = field(default_factory=_frozen_map)

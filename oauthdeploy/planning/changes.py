@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
-from oauthdeploy.core.addresses import Address
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.model.objects import Object
 from oauthdeploy.model.state import LiveObject
@@ -160,6 +160,21 @@ class Change:
     def live_address(self) -> Address:
         """The address of `live` before the change."""
         return self.former or self.address
+
+
+def replaced_with(changes: Iterable[Change]) -> frozenset[Address]:
+    """The clients that changes replace. Their associations exist until then, and are planned as created again."""
+    return frozenset(change.live_address for change in changes if change.action is Action.REPLACE)
+
+
+def is_recreated(change: Change, replaced: Container[Address]) -> bool:
+    """Whether a change creates an association again because its client is replaced (`replaced_with`)."""
+    address = change.address
+    return (
+        address.kind is Kind.ASSOCIATION
+        and change.action is Action.CREATE
+        and Address(Kind.CLIENT, address.client, address.server) in replaced
+    )
 
 
 @dataclass(frozen=True)

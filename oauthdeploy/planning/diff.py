@@ -110,10 +110,12 @@ def _compare_server(view: ServerView) -> Iterator[DiffItem]:
     yield from _external(view)
     if view.readable(Kind.ASSOCIATION):
         changes = {item.address: item for item in (*objects, *clients, *left) if isinstance(item, Change)}
-        carried = _carried(view, changes, moved)
-        yield from _associations(view, carried)
-        deletes = {address: change for address, change in changes.items() if change.action is Action.DELETE}
-        yield from unwanted_associations(view, carried, deletes)
+        found = list(_association_items(view, changes, moved))
+        replaced = list(_replaced_for_scopes(view, changes, found))
+        if replaced:
+            yield from replaced
+            found = list(_association_items(view, {**changes, **{one.address: one for one in replaced}}, moved))
+        yield from found
 
 
 def _objects(view: ServerView, kind: Kind, moved: Mapping[Address, LiveItem]) -> Iterator[DiffItem]:
@@ -159,12 +161,14 @@ def _existing(
     fields, repeated = without_hopeless(address, difference.fields, view.unkept, view.desired.places.get(address, ()))
     yield from repeated
     if fields:
-        action = Action.REPLACE if _needs_replacing(view, fields) else Action.UPDATE
+        action = Action.REPLACE if _needs_replacing(view, live, fields) else Action.UPDATE
         sends_secret = any(change.path == REVISION for change in fields)
         reason = Reason.SECRET_REVISION if sends_secret and len(fields) == 2 else Reason.DIFFERS
         note = ""
         if action.is_destructive:
-            note = "The server cannot change the type: the client is replaced, and its tokens stop working."
+            note = (
+                live.fixed or "The server cannot change the type: the client is replaced, and its tokens stop working."
+            )
         elif address.kind is Kind.CLIENT and view.knows_by_name and _NAMES & {field.path for field in fields}:
             note = _KNOWN_BY_NAME
         if left := left_behind(wanted, live):
@@ -186,7 +190,9 @@ _KNOWN_BY_NAME: Final = (
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
-def _needs_replacing(view: ServerView, fields: Iterable[FieldChange]) -> bool:
+def _needs_replacing(view: ServerView, live: LiveObject, fields: Iterable[FieldChange]) -> bool:
+    if live.fixed:
+        return True
     return any(change.path == "type" for change in fields) and not supports(view.table, Capability.CLIENT_TYPE_CHANGE)
 
 
@@ -270,14 +276,15 @@ def _renamed(view: ServerView, address: Address, wanted: Object, item: LiveItem)
     if can is not None:
         difference = _difference(view, address, wanted, live)
         yield from _side_findings(view, address, difference)
+        replaced = bool(live.fixed and difference.fields)
         yield view.change(
             address,
-            Action.UPDATE,
+            Action.REPLACE if replaced else Action.UPDATE,
             Reason.RENAMED,
             desired=wanted,
             live=live,
             fields=difference.fields,
-            note=f"Renamed from {former}; {can.note or 'its id and its tokens stay'}.",
+            note=f"Renamed from {former}; {live.fixed if replaced else can.note or 'its id and its tokens stay'}.",
             former=former,
         )
         return
@@ -319,6 +326,28 @@ def _carried(
         now = Address.association(names[client], address.scope, view.name) if client in names else address
         carried[now] = (address, live)
     return carried
+
+
+def _association_items(
+    view: ServerView, changes: Mapping[Address, Change], moved: Mapping[Address, LiveItem]
+) -> Iterator[DiffItem]:
+    """The changes of associations, given those of all other objects."""
+    carried = _carried(view, changes, moved)
+    yield from _associations(view, carried)
+    deletes = {address: change for address, change in changes.items() if change.action is Action.DELETE}
+    yield from unwanted_associations(view, carried, deletes)
+
+
+def _replaced_for_scopes(
+    view: ServerView, changes: Mapping[Address, Change], found: Iterable[DiffItem]
+) -> Iterator[Change]:
+    """Clients that must be replaced because the server cannot change the scopes that they may request."""
+    names = {item.address.client for item in found if isinstance(item, Change)}
+    for name in sorted(names):
+        address = Address(Kind.CLIENT, name, view.name)
+        live, wanted = view.live.objects.get(address), view.wanted.get(address)
+        if live is not None and live.fixed and wanted is not None and address not in changes:
+            yield view.change(address, Action.REPLACE, Reason.DIFFERS, desired=wanted, live=live, note=live.fixed)
 
 
 def _associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> Iterator[DiffItem]:

@@ -29,7 +29,7 @@ from oauthdeploy.model.capabilities import DriverFacts
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import AssignedAs, Association
 from oauthdeploy.model.state import DesiredState, LiveState
-from oauthdeploy.planning.changes import Action, Change, Stage
+from oauthdeploy.planning.changes import Action, Change, Stage, is_recreated, replaced_with
 from oauthdeploy.planning.outcome import ApplyReport, Event, EventType, Outcome, Status
 from oauthdeploy.planning.pending_revocations import to_align
 from oauthdeploy.planning.plan import Plan
@@ -406,10 +406,11 @@ def _require_freshness(plan: Plan, live: LiveState) -> None:
 
     Revocations are left out: tokens come and go while a server works, and a cut-off must not wait for that to end.
     """
+    replaced = replaced_with(plan.changes)
     moved = [
         words
         for change in plan.changes
-        if change.address.kind is not Kind.REVOCATION
+        if change.address.kind is not Kind.REVOCATION and not is_recreated(change, replaced)
         for words in _moved(change, plan, live)
     ]
     if moved:

@@ -24,7 +24,7 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Driver, Wanted
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.model.state import DesiredState, LiveObject, ServerState
-from oauthdeploy.planning.changes import Action, Change
+from oauthdeploy.planning.changes import Action, Change, is_recreated, replaced_with
 from oauthdeploy.planning.normalize import OPTIONS, flatten, same
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running import apply_findings
@@ -68,6 +68,7 @@ class Freshness:
         self._ours: set[_Key] = set()
         self._seen: dict[Address, Diagnostic | None] = {}
         self._batches: dict[Address, tuple[Change, ...]] = _batches(plan.changes, drivers)
+        self._replaced = replaced_with(plan.changes)
 
     def __call__(self, change: Change) -> Diagnostic | None:
         """What has changed about the object of the change that is written next; None if nothing.
@@ -147,7 +148,7 @@ class Freshness:
         if change.former is not None and change.address in objects:
             yield "its new name is taken"
         if change.live is None:
-            if found is not None:
+            if found is not None and not is_recreated(change, self._replaced):
                 yield "it exists now"
         elif found is None:
             yield "it is gone"

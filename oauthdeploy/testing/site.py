@@ -40,6 +40,11 @@ class Site(ABC):
     `settings.access_token_lifetime`, `scopes.resources`, `clients.tokens` and so on.
     """
 
+    lacks: Mapping[str, str] = {}
+    """What this server does not support although the driver's table says yes, with the reason, by the name of the capability or
+    field: for a driver of many servers that cannot find that out. The suite tries it, and expects it to fail.
+    """
+
     @property
     def info(self) -> DriverInfo:
         """The driver; by default the registered one of that name."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.model.capabilities import Answer, Support
+from oauthdeploy.model.capabilities import Answer, Support, no
 from oauthdeploy.testing.harness import Bench, Breach, answered
 from oauthdeploy.testing.scenarios import NoHook, NotDeclared, Scenario
 from oauthdeploy.testing.site import Site
@@ -59,7 +59,10 @@ def judge(scenario: Scenario, site: Site, folder: Path) -> Verdict:
     with Bench(site, folder) as bench:
         report = bench.report()
     server = site.server_version or f"{report.product} {report.version}".strip()
-    table = answered(report, site.info.facts, site)
+    table = {
+        **answered(report, site.info.facts, site),
+        **{able: no(reason) for able, reason in site.lacks.items()},
+    }
     missing = sorted(need for need in scenario.needs if not table[need])
     if missing:
         notes = "; ".join(f"{need}: {table[need].note or 'no'}" for need in missing)

@@ -147,9 +147,15 @@ def _with_gaps(plan: Plan, manifest: Manifest, options: RunOptions) -> Plan:
 def _with_server_findings(
     plan: Plan, desired: DesiredState, drivers: Mapping[str, Driver], reports: Mapping[str, ServerReport]
 ) -> Plan:
-    """Add the drivers' findings: from their checks, about the desired objects, and about the changes."""
+    """Add the drivers' findings: from their checks, about the desired objects, and about the changes; and their stops."""
     found = [item for report in reports.values() for item in report.diagnostics]
     found += _server_findings(desired, drivers, reports, plan.changes)
+    stops = [
+        stop
+        for name, driver in drivers.items()
+        for stop in driver.stops([change for change in plan.changes if change.address.server == name])
+    ]
+    plan = replace(plan, stops=(plan.stops + Diagnostics.of(stops)).sorted())
     stopped = {(stop.rule, stop.address) for stop in plan.stops}
     unsaid = [item for item in found if (item.rule, item.address) not in stopped]
     return replace(plan, diagnostics=plan.diagnostics + Diagnostics.of(unsaid))

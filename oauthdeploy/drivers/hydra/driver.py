@@ -14,6 +14,7 @@ from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.core.errors import NotFound, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
+from oauthdeploy.drivers.client_metadata import scopes_in
 from oauthdeploy.drivers.common_steps import (
     ADOPTED,
     GONE,
@@ -41,7 +42,6 @@ from oauthdeploy.drivers.hydra.mapping import (
     marks_in,
     options_of,
     revocation_object,
-    scopes_in,
     words,
 )
 from oauthdeploy.drivers.request_count import counting

@@ -89,6 +89,8 @@ CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
         Capability.SETTINGS: no("settings are in Hydra's own configuration, which no request changes"),
         Capability.SCOPES: no("a scope is a word in the scope of the clients that may request it"),
         Capability.CLIENTS: yes(),
+        Capability.CLIENTS_LIST: yes(),
+        Capability.CLIENT_UPDATE: yes(),
         Capability.CLIENT_TYPE_CHANGE: yes(),
         Capability.CLIENT_ID_CHOICE: yes("the key is the client_id"),
         Capability.CLIENT_SECRET_CHOICE: yes(),

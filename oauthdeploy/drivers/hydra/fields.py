@@ -7,23 +7,25 @@ Source: Ory Hydra 2.3.0, client/client.go and client/validator.go; each line was
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from oauthdeploy.core.addresses import Kind
+from oauthdeploy.drivers.client_metadata import (
+    AUTH_METHOD,
+    BY_BASIC,
+    GRANT_TYPES,
+    RESPONSE_TYPES,
+    grants_in,
+    put_grants,
+    put_type,
+    read_type,
+)
 from oauthdeploy.drivers.field_table import Table, WireField, at, once_each
 from oauthdeploy.drivers.json_values import Garbled, a_text, some_texts
 from oauthdeploy.model.capabilities import HeldField, HeldFields, Limit, no, yes
 from oauthdeploy.model.held_fields import fields_of
 from oauthdeploy.model.objects import ClientType, Grant
-
-AUTH_METHOD: Final = "token_endpoint_auth_method"
-PUBLIC: Final = "none"
-BY_BASIC: Final = "client_secret_basic"
-"""The default of RFC 7591 section 2."""
-
-GRANT_TYPES: Final = "grant_types"
-RESPONSE_TYPES: Final = "response_types"
 
 GRANTS: Final[Mapping[Grant, str]] = {
     Grant.AUTHORIZATION_CODE: "authorization_code",
@@ -55,44 +57,14 @@ _REDIRECT: Final = Limit(r"([A-Za-z][A-Za-z0-9+.-]*:|/)[^#\s]*", None, "an absol
 _SECRET: Final = Limit(r"[\s\S]{6,}", None, "at least 6 characters long")
 
 
-def _type(raw: Mapping[str, Any]) -> ClientType:
-    return ClientType.PUBLIC if a_text(raw, AUTH_METHOD, BY_BASIC) == PUBLIC else ClientType.CONFIDENTIAL
-
-
-def _put_type(body: dict[str, Any], value: ClientType) -> None:
-    if value is ClientType.PUBLIC:
-        body[AUTH_METHOD] = PUBLIC
-    elif body.get(AUTH_METHOD, PUBLIC) == PUBLIC:
-        body[AUTH_METHOD] = BY_BASIC
-
-
 def live_grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
     """The grants of a client. Without any, Hydra allows the authorization code grant (RFC 7591 section 2). Raises Garbled."""
     told = some_texts(raw, GRANT_TYPES) or (GRANTS[Grant.AUTHORIZATION_CODE],)
-    return tuple(grant for grant, name in GRANTS.items() if name in told)
+    return grants_in(told, GRANTS)
 
 
 def _put_grants(body: dict[str, Any], value: tuple[Grant, ...]) -> None:
-    """The grants, and the response types without which the authorization endpoint refuses them (RFC 7591 section 2.1)."""
-    known = set(GRANTS.values())
-    others = [one for one in body.get(GRANT_TYPES) or () if one not in known]
-    body[GRANT_TYPES] = [GRANTS[grant] for grant in GRANTS if grant in value] + others
-    kept = [one for one in body.get(RESPONSE_TYPES) or () if _needs(one) <= set(value)]
-    kept += [one for one in response_types(value) if not any(one in other.split() for other in kept)]
-    body[RESPONSE_TYPES] = kept
-
-
-def response_types(grants: Collection[Grant]) -> tuple[str, ...]:
-    """The response types that grants use at the authorization endpoint (RFC 7591 section 2.1)."""
-    usual = {Grant.AUTHORIZATION_CODE: "code", Grant.IMPLICIT: "token"}
-    return tuple(response for grant, response in usual.items() if grant in grants)
-
-
-def _needs(response_type: str) -> frozenset[Grant]:
-    """The grants that a response type, such as `code id_token`, belongs to."""
-    words = set(response_type.split())
-    implicit = {Grant.IMPLICIT} if words & {"token", "id_token"} else set()
-    return frozenset(implicit | ({Grant.AUTHORIZATION_CODE} if "code" in words else set()))
+    put_grants(body, value, GRANTS)
 
 
 _DURATION: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -123,8 +95,8 @@ CLIENT: Final[Table] = {
     "type": WireField(
         support=yes("public is token_endpoint_auth_method: none"),
         keys=(AUTH_METHOD,),
-        read=_type,
-        write=_put_type,
+        read=read_type,
+        write=put_type,
         default=ClientType.CONFIDENTIAL,
     ),
     "redirect_uris": at("redirect_uris", some_texts, once_each, limit=_REDIRECT, default=()),

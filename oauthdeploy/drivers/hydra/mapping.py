@@ -11,19 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.client_metadata import GRANT_TYPES, RESPONSE_TYPES, response_types
 from oauthdeploy.drivers.common_steps import ownership_of
 from oauthdeploy.drivers.field_table import read_fields
 from oauthdeploy.drivers.hydra.facts import HydraClientOptions
-from oauthdeploy.drivers.hydra.fields import (
-    CLIENT,
-    GRANT_TYPES,
-    GRANTS,
-    OPTIONS,
-    RESPONSE_TYPES,
-    live_grants,
-    response_types,
-)
-from oauthdeploy.drivers.json_values import a_name, a_text, an_object, fingerprint
+from oauthdeploy.drivers.hydra.fields import CLIENT, GRANTS, OPTIONS, live_grants
+from oauthdeploy.drivers.json_values import a_name, an_object, fingerprint
 from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Association, Client, Revocation
 from oauthdeploy.model.state import LiveObject, TokenCount, Unheld
@@ -65,11 +58,6 @@ def sealed(raw: Mapping[str, Any]) -> dict[str, Any]:
 def words(scope: Iterable[str]) -> str:
     """The text of a list of scopes (RFC 6749 section 3.3)."""
     return " ".join(scope) or NO_SCOPE
-
-
-def scopes_in(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """The scopes that a client may request. Raises Garbled."""
-    return tuple(dict.fromkeys(a_text(raw, "scope").split()))
 
 
 def marks_in(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -147,6 +147,8 @@ CAPABILITIES: Final[Mapping[Role, Mapping[Capability, Support]]] = {
         Capability.SETTINGS: yes(),
         Capability.SCOPES: yes("as client scopes"),
         Capability.CLIENTS: yes(),
+        Capability.CLIENTS_LIST: yes(),
+        Capability.CLIENT_UPDATE: yes(),
         Capability.CLIENT_TYPE_CHANGE: yes(),
         Capability.CLIENT_ID_CHOICE: yes("the key is the client_id"),
         Capability.CLIENT_SECRET_CHOICE: yes(),

@@ -66,6 +66,8 @@ _RESOURCE: Final[Mapping[Capability, Support]] = {
     Capability.SETTINGS: no("OPA has no OAuth settings"),
     Capability.SCOPES: yes(),
     Capability.CLIENTS: yes("by their client_id, which is the key of the manifest"),
+    Capability.CLIENTS_LIST: yes(),
+    Capability.CLIENT_UPDATE: yes(),
     Capability.CLIENT_TYPE_CHANGE: yes(),
     Capability.CLIENT_ID_CHOICE: yes(),
     Capability.CLIENT_SECRET_CHOICE: _NO_SECRETS,

@@ -82,6 +82,8 @@ _COMMON: Final[Mapping[Capability, Support]] = {
     Capability.SETTINGS: yes(),
     Capability.SCOPES: yes(),
     Capability.CLIENTS: yes(),
+    Capability.CLIENTS_LIST: yes(),
+    Capability.CLIENT_UPDATE: yes(),
     Capability.CLIENT_TYPE_CHANGE: yes(),
     Capability.CLIENT_ID_CHOICE: yes(_ID_NOTE),
     Capability.CLIENT_SECRET_READ: no("the secret is returned once, when the client is created"),

@@ -9,7 +9,7 @@ from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
 from oauthdeploy.manifest.rules.context import RuleContext
-from oauthdeploy.model.capabilities import Answer, Capability
+from oauthdeploy.model.capabilities import Answer
 
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+\Z")
 
@@ -99,9 +99,10 @@ def name_twice(context: RuleContext) -> Iterator[Finding]:
 
 
 def _by_name(context: RuleContext, server: str) -> bool:
-    """True if a server has versions of clients, or generates their ids: then it identifies clients by name."""
-    versions = context.support(server, "clients.version").answer is not Answer.NO
-    return versions or context.support(server, Capability.CLIENT_ID_CHOICE).answer is Answer.NO
+    """True if a server has versions of clients, or only one client of each name: then it identifies clients by name."""
+    facts = context.facts(server)
+    unique = facts is not None and Kind.CLIENT in facts.unique
+    return unique or context.support(server, "clients.version").answer is not Answer.NO
 
 
 def _shown(name: str, version: str | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.objects import Side
@@ -67,6 +68,11 @@ def sample(bench: Bench, path: str, first: Any, second: Any) -> tuple[Any, Any]:
     return (given[0], given[1]) if given else (first, second)
 
 
+def changed_by(bench: Bench) -> str:
+    """The action with which a client changes: a server that cannot change clients gets another one."""
+    return "update" if can(bench, Capability.CLIENT_UPDATE) else "replace"
+
+
 # -- objects ----------------------------------------------------------------------------------------------------------
 
 CALLBACK: Final = "https://shop.example.com/callback"
@@ -79,7 +85,13 @@ def public(**more: Any) -> dict[str, Any]:
 
 def confidential(bench: Bench, key: str, **more: Any) -> dict[str, Any]:
     """A client for client credentials, with a secret from server or manifest, if clients sign in at this server at all."""
-    fields: dict[str, Any] = {"type": "confidential", "grants": ["client_credentials"], "redirect_uris": [], **more}
+    redirects = list(bench.site.samples.get("clients.redirect_uris", ([],))[0])
+    fields: dict[str, Any] = {
+        "type": "confidential",
+        "grants": ["client_credentials"],
+        "redirect_uris": redirects,
+        **more,
+    }
     if Side.AUTHORIZATION in bench.site.role.sides:
         if can(bench, Capability.CLIENT_SECRET_GENERATE):
             fields["secret"] = {"generate": True, "deliver_to": {"file": f"{key}.json", "format": "json"}}
@@ -143,6 +155,7 @@ def back_and_forth(
     """Give a field one value, then the other, then the first again; each time, a second plan must be empty."""
     first, second = values[:2]
     require_written(bench, bench.settle(f"{what} is {first}", parts(first)), address, path)
+    action = changed_by(bench) if address.startswith(f"{Kind.CLIENT}/") else "update"
     for value in (second, first):
-        ran = bench.step(f"{what} becomes {value}", parts(value), {address: "update"})
+        ran = bench.step(f"{what} becomes {value}", parts(value), {address: action})
         require_written(bench, ran.after, address, path)

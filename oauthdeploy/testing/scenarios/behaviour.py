@@ -119,7 +119,7 @@ def requests_promised(bench: Bench) -> None:
             )
 
 
-@scenario("requests/pages", Can.CLIENTS)
+@scenario("requests/pages", Can.CLIENTS, proves=Can.CLIENTS_LIST)
 def requests_pages(bench: Bench) -> None:
     """Reading thirty clients takes no more requests for each of them than reading three"""
     small_estate = estate(bench, clients=3, scopes=1)
