@@ -42,6 +42,7 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
         "hydra": "oauthdeploy.drivers.hydra:DRIVER",
         "keycloak": "oauthdeploy.drivers.keycloak:DRIVER",
         "opa": "oauthdeploy.drivers.opa:DRIVER",
+        "rfc7591": "oauthdeploy.drivers.rfc7591:DRIVER",
         "webmethods": "oauthdeploy.drivers.webmethods:DRIVER",
     }
 )
@@ -278,7 +279,7 @@ def connect(
 
     auth = None if info.sign_in is None else info.sign_in(SignIn(own_credentials, own_options, token_client))
     http = open_client(name, server, auth, read_only=read_only, base=base)
-    return info.open(Connection(name, server, own_credentials, own_options, http))
+    return info.open(Connection(name, server, own_credentials, own_options, http, base))
 
 
 def _validated(server: str, part: str, model: type[Model], value: Model | Mapping[str, Any]) -> Model:

@@ -205,5 +205,5 @@ def test_a_field_is_added_by_touching_its_model_and_the_drivers_that_hold_it() -
     held = {
         name for name, facts in DRIVERS.items() for role in facts.roles if facts.tables[role].get("clients.contacts")
     }
-    assert held == {"hydra"}
+    assert held == {"hydra", "rfc7591"}
     assert FACTS.tables[Role.AUTHORIZATION]["clients.contacts"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.manifest.language_server import program as language_server
 from tests.reports import drawing, published
 from tests.server.clients import programs
-from tests.servers import actionlint, hydra, keycloak, kubernetes, opa
+from tests.servers import actionlint, hydra, keycloak, kubernetes, nanoidp, oidc_provider, opa
 from tests.servers.obtain import Unobtainable, say
 
 SERVERS: Mapping[str, Callable[[], Path]] = {
@@ -25,6 +25,8 @@ SERVERS: Mapping[str, Callable[[], Path]] = {
     "OPA": opa.obtain,
     "Ory Hydra": hydra.obtain,
     "Kubernetes' API server": kubernetes.obtain,
+    "nanoidp": nanoidp.obtain,
+    "oidc-provider": oidc_provider.obtain,
     "actionlint": actionlint.obtain,
     "SARIF's schema": published.sarif_schema,
     "JUnit's schema": published.junit_schema,

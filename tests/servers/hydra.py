@@ -38,6 +38,7 @@ urls:
   consent: "http://127.0.0.1:{public}/no-consent-app"
 secrets: {{system: ["{secret}"]}}
 strategies: {{access_token: {strategy}}}
+oidc: {{dynamic_client_registration: {{enabled: {registers}}}}}
 oauth2: {{hashers: {{algorithm: pbkdf2, pbkdf2: {{iterations: 1}}}}}}
 log: {{level: info}}
 """
@@ -113,10 +114,11 @@ class Hydra:
             assert self.call("DELETE", f"/admin/clients/{client['client_id']}").status_code == 204, client
 
 
-def launch(folder: Path, owner: int | None = None, *, strategy: str = "opaque") -> Hydra:
+def launch(folder: Path, owner: int | None = None, *, strategy: str = "opaque", registers: bool = False) -> Hydra:
     """Start a Hydra on free ports; its log and other files are in `folder`, its clients in memory.
 
-    `strategy` is the form of access tokens: opaque or jwt. Raises Unobtainable and NotStarted.
+    `strategy` is the form of access tokens: opaque or jwt. `registers`: it offers dynamic registration (RFC 7591). Raises
+    Unobtainable and NotStarted.
     """
     program = obtain()
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,9 +128,10 @@ def launch(folder: Path, owner: int | None = None, *, strategy: str = "opaque") 
         public, admin = free_port(), free_port()
         config = folder / "hydra.yml"
         secret = secrets.token_urlsafe(24)
-        config.write_text(
-            _CONFIG.format(public=public, admin=admin, secret=secret, strategy=strategy), encoding="utf-8"
+        text = _CONFIG.format(
+            public=public, admin=admin, secret=secret, strategy=strategy, registers=str(registers).lower()
         )
+        config.write_text(text, encoding="utf-8")
         made.public_url, made.url = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"
         command: list[str | Path] = [program, "serve", "all", "--dev", "--sqa-opt-out", "-c", config]
         made.process = spawn("hydra", command, folder, owner or os.getpid(), {})

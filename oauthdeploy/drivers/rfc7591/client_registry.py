@@ -1,0 +1,292 @@
+"""The registry: which client of the server a key of the manifest means, and with which token it is managed.
+
+RFC 7592 has no list, and a server gives a registration access token only once. So this file is the only place that has it. It is
+one JSON document, encrypted as a whole (Fernet: AES-CBC with HMAC-SHA-256) and replaced in one step. All who change it take turns
+with a lock beside it, and each change starts from what the file then has, so that machines that share it lose no entry of each
+other.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from oauthdeploy.core.errors import Conflict
+from oauthdeploy.core.extras import needs_extra
+from oauthdeploy.core.files import make_folder, replace_file
+from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.rfc7591.errors import RegistryFailed
+
+with needs_extra("registry", "The driver 'rfc7591'"):
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+    from filelock import FileLock, Timeout
+
+FORMAT: Final = "oauthdeploy/client-registry"
+FORMAT_VERSION: Final = "1.0"
+LOCK_SECONDS: Final = 60
+"""How long a change waits for those of other machines."""
+
+UPDATE: Final = "update"
+DELETE: Final = "delete"
+_NO_MAPPING: Final[Mapping[Any, Any]] = {}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A client of the server. `token` is None if the server gave none, so that the client cannot be managed.
+
+    `pending` is UPDATE or DELETE from before such a request until its answer, `revision` that of the secret.
+    """
+
+    client_id: str
+    uri: str = ""
+    token: Secret | None = None
+    owner: str = ""
+    revision: int | None = None
+    pending: str = ""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A client that may exist at the server and that nobody can manage: the key, its name there, and when it was sent.
+
+    `client_id` is "" if the answer to the registration was lost, and with it the id.
+    """
+
+    client: str
+    name: str
+    at: str
+    client_id: str = ""
+
+
+@dataclass(frozen=True)
+class Book:
+    """What the registry has of one server. `lost` are by the id of the record; `updates` is False once the server refused PUT;
+    `exists` says whether there is a file at all.
+    """
+
+    entries: Mapping[str, Entry] = field(default_factory=lambda: _NO_MAPPING)
+    lost: Mapping[str, Lost] = field(default_factory=lambda: _NO_MAPPING)
+    updates: bool = True
+    exists: bool = True
+
+    def key_of(self, word: str) -> str:
+        """The key that a word means: itself, or that of the client with this id."""
+        if word in self.entries:
+            return word
+        return next((key for key, entry in self.entries.items() if entry.client_id == word), word)
+
+
+class ClientRegistry:
+    """The registry of one server, at `path`; `keys` are the current key and the former one. Safe to use from several threads.
+
+    Methods raise RegistryFailed.
+    """
+
+    def __init__(self, server: str, path: Path, keys: Collection[Secret], ended: Collection[str] = ()) -> None:
+        self._server = server
+        self._path = path
+        self._fernet = MultiFernet([self._key(key) for key in keys])
+        self._ended = frozenset(ended)
+        self._turn = threading.RLock()
+
+    def read(self, issuer: str) -> Book:
+        """What the registry has of the server that calls itself `issuer`."""
+        document = self._load()
+        return _book(document, issuer) if document is not None else Book(exists=False)
+
+    def begin(self, issuer: str, key: str, name: str, at: str, known: Entry | None) -> str:
+        """Record that a registration is about to be sent, and return the id of the record.
+
+        Raises Conflict if another run has registered the client since `known` was read.
+        """
+
+        def change(book: Book) -> tuple[Book, str]:
+            there = book.entries.get(key)
+            if there is not None and (known is None or there.client_id != known.client_id):
+                raise Conflict(
+                    f"Another run has registered '{key}' at '{self._server}'",
+                    server=self._server,
+                    fix="Make a new plan.",
+                )
+            record = uuid.uuid4().hex[:8]
+            return replace(book, lost={**book.lost, record: Lost(key, name, at)}), record
+
+        return self._change(issuer, change)
+
+    def cancel(self, issuer: str, record: str) -> None:
+        """The registration of a record was refused: nothing was made."""
+        self._change(issuer, lambda book: (_without_lost(book, record), None))
+
+    def finish(self, issuer: str, record: str, key: str, entry: Entry) -> None:
+        """The registration of a record succeeded. A former client of the key, which is unreachable, is recorded as lost."""
+
+        def change(book: Book) -> tuple[Book, None]:
+            intent, former = book.lost.get(record), book.entries.get(key)
+            book = _without_lost(book, record)
+            if former is not None and former.pending == UPDATE:
+                at, name = (intent.at, intent.name) if intent is not None else ("", key)
+                book = replace(book, lost={**book.lost, record: Lost(key, name, at, former.client_id)})
+            return _with(book, key, entry), None
+
+        self._change(issuer, change)
+
+    def put(self, issuer: str, key: str, entry: Entry) -> None:
+        """Store an entry."""
+        self._change(issuer, lambda book: (_with(book, key, entry), None))
+
+    def amend(self, issuer: str, key: str, **values: Any) -> Entry | None:
+        """Change some values of an entry, and return it; None if it is no longer there."""
+
+        def change(book: Book) -> tuple[Book, Entry | None]:
+            there = book.entries.get(key)
+            if there is None:
+                return book, None
+            after = replace(there, **values)
+            return _with(book, key, after), after
+
+        return self._change(issuer, change)
+
+    def rename(self, issuer: str, former: str, key: str) -> None:
+        """Give a client another key."""
+
+        def change(book: Book) -> tuple[Book, None]:
+            entries = {key if name == former else name: entry for name, entry in book.entries.items()}
+            return replace(book, entries=entries), None
+
+        self._change(issuer, change)
+
+    def remove(self, issuer: str, key: str, lost: Lost | None = None) -> None:
+        """Remove an entry; `lost` if the client may still exist."""
+
+        def change(book: Book) -> tuple[Book, None]:
+            entries = {name: entry for name, entry in book.entries.items() if name != key}
+            more = {uuid.uuid4().hex[:8]: lost} if lost is not None else {}
+            return replace(book, entries=entries, lost={**book.lost, **more}), None
+
+        self._change(issuer, change)
+
+    def never_updates(self, issuer: str) -> None:
+        """Record that the server does not change clients."""
+        self._change(issuer, lambda book: (replace(book, updates=False), None))
+
+    # -- the file ------------------------------------------------------------------------------------------------------
+
+    def _change(self, issuer: str, change: Callable[[Book], tuple[Book, T]]) -> T:
+        with self._alone():
+            document = self._load() or {}
+            before = _book(document, issuer)
+            after, result = change(before)
+            kept = {record: one for record, one in after.lost.items() if record not in self._ended}
+            after = replace(after, lost=kept)
+            if after != before:
+                self._save({**document, issuer: _document(after)})
+            return result
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        lock = FileLock(self._path.with_name(f"{self._path.name}.lock"), timeout=LOCK_SECONDS)
+        with self._turn:
+            try:
+                make_folder(self._path.parent)
+                lock.acquire()
+            except (OSError, Timeout) as problem:
+                raise self._failed(f"cannot be locked: {_why(problem)}") from None
+            try:
+                yield
+            finally:
+                lock.release()
+
+    def _load(self) -> dict[str, Any] | None:
+        """The document, by issuer; None if there is no file."""
+        try:
+            sealed = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            raise self._failed(f"cannot be read: {_why(problem)}") from None
+        try:
+            found = json.loads(self._fernet.decrypt(sealed))
+            if found["format"] != FORMAT or not str(found["format_version"]).startswith("1."):
+                raise ValueError
+            return dict(found["servers"])
+        except InvalidToken:
+            raise self._failed("cannot be decrypted: it has another key, or was changed by hand") from None
+        except (ValueError, KeyError, TypeError):
+            raise self._failed("is of another format, or of a later version of oauthdeploy") from None
+
+    def _save(self, servers: Mapping[str, Any]) -> None:
+        document = {"format": FORMAT, "format_version": FORMAT_VERSION, "servers": servers}
+        try:
+            replace_file(self._path, self._fernet.encrypt(json.dumps(document).encode()), mode=0o600)
+        except OSError as problem:
+            raise self._failed(f"cannot be written: {_why(problem)}") from None
+
+    def _key(self, key: Secret) -> Fernet:
+        try:
+            return Fernet(key.reveal())
+        except ValueError:
+            raise RegistryFailed(
+                f"The key of the registry of '{self._server}' cannot be used",
+                server=self._server,
+                fix="It must be 32 bytes in URL-safe Base64. Make one: openssl rand -base64 32 | tr '+/' '-_'",
+            ) from None
+
+    def _failed(self, why: str) -> RegistryFailed:
+        return RegistryFailed(
+            f"The registry of '{self._server}' {why}",
+            server=self._server,
+            fix=f"Check {self._path}, its permissions, and credentials.registry_key.",
+        )
+
+
+def _why(problem: BaseException) -> str:
+    if isinstance(problem, Timeout):
+        return f"another run has held it for {LOCK_SECONDS} s"
+    return getattr(problem, "strerror", "") or type(problem).__name__
+
+
+def _with(book: Book, key: str, entry: Entry) -> Book:
+    return replace(book, entries={**book.entries, key: entry})
+
+
+def _without_lost(book: Book, record: str) -> Book:
+    return replace(book, lost={one: lost for one, lost in book.lost.items() if one != record})
+
+
+def _book(document: Mapping[str, Any], issuer: str) -> Book:
+    found = document.get(issuer, {})
+    entries = {
+        key: Entry(**{**one, "token": Secret(one["token"], "registry") if one.get("token") else None})
+        for key, one in found.get("clients", {}).items()
+    }
+    return Book(
+        entries, {record: Lost(**one) for record, one in found.get("lost", {}).items()}, found.get("updates", True)
+    )
+
+
+def _document(book: Book) -> dict[str, Any]:
+    return {
+        "clients": {key: _entry_document(entry) for key, entry in sorted(book.entries.items())},
+        "lost": {record: asdict(one) for record, one in sorted(book.lost.items())},
+        "updates": book.updates,
+    }
+
+
+def _entry_document(entry: Entry) -> dict[str, Any]:
+    """An entry with its token as a text, for the encrypted file alone."""
+    return {
+        "client_id": entry.client_id,
+        "uri": entry.uri,
+        "token": entry.token.reveal() if entry.token is not None else None,
+        "owner": entry.owner,
+        "revision": entry.revision,
+        "pending": entry.pending,
+    }
