@@ -17,9 +17,11 @@ from oauthdeploy.manifest.source import Source
 from tests.examples.estate import EXAMPLES, Estate, estate, manifests, secrets_of, shell_environment
 
 NAMES = sorted(
-    path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name not in ("kubernetes", "pipelines")
+    path.name
+    for path in EXAMPLES.iterdir()
+    if path.is_dir() and path.name not in ("kubernetes", "pipelines", "driver-template")
 )
-"""All but the pipelines, which hold no manifest and have tests of their own."""
+"""All but the pipelines and the template of a driver, which have tests of their own."""
 OWN_COMMANDS = {"opa": ["oauthdeploy apply --yes", "oauthdeploy apply --yes -f oauthdeploy.yaml -f incident.yaml"]}
 """What is run where a README also starts servers that run until they are stopped."""
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
