@@ -225,11 +225,13 @@ def emit_report(
 
 
 def not_as_planned(report: ApplyReport) -> OAuthDeployError | None:
-    """The error that the command ends with if not everything was applied."""
-    from oauthdeploy.reports.builders.apply import apply_line
+    """The error that the command ends with if not everything was applied. The report before it has the numbers of each kind."""
+    from oauthdeploy.planning.outcome import Status
     from oauthdeploy.workflow.exit_code import unfinished
 
-    return unfinished(report, apply_line(report))
+    left, all_ = sum(item.status is not Status.DONE for item in report.outcomes), len(report.outcomes)
+    line = f"{left:,} of {all_:,} failed, were not tried, or may not have been made. The report gives the reasons."
+    return unfinished(report, line)
 
 
 def leave_unchanged(output: Output) -> None:

@@ -39,6 +39,8 @@ def line_of(event: Event) -> str:
 
 
 def _line(event: Event, output: Output) -> None:
+    if event.type is EventType.FINISHED and any(sink.format == "text" and sink.file is None for sink in output.sinks):
+        return  # The report that follows begins with the same.
     if event.type not in _DETAILS or output.verbose:
         streams.write_talk(f"{line_of(event)}\n")
 

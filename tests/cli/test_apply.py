@@ -225,6 +225,7 @@ def test_a_signal_while_writing_finishes_reports_and_is_4(number: signal.Signals
     assert process.returncode == 4
     assert b"Stopping: requests in flight finish" in err
     assert b"Interrupted: 3 created" in out
+    assert b"Interrupted" not in err, "the report says it once"
 
 
 def test_a_second_signal_ends_without_a_report() -> None:
