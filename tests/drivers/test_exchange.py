@@ -8,10 +8,12 @@ import pytest
 import responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from responses.matchers import header_matcher
 
 from oauthdeploy.core.errors import Rejected, ServerError, Unreachable
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.http import Answer, BasicAuth
+from oauthdeploy.drivers.http import Answer, BasicAuth, BearerAuth
+from oauthdeploy.drivers.json_wire import Route
 from tests.drivers.kit import Naps, client_for
 
 URL = "http://is.example.com:5555"
@@ -65,6 +67,38 @@ def test_the_last_answer_stands_when_repetitions_are_used_up() -> None:
         stub.get(f"{URL}/x", body=ConnectionResetError("reset"))
         with pytest.raises(Unreachable):
             client.get("/x")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"error": "invalid_redirect_uri", "error_description": "not https"}, "invalid_redirect_uri"),
+        ({"error": {"message": "not https"}}, ""),
+        ({"error": "Not a code of OAuth."}, ""),
+        ({"message": "not https"}, ""),
+        (["invalid_redirect_uri"], ""),
+    ],
+)
+def test_an_error_has_the_code_of_oauth(body: object, code: str) -> None:
+    """RFC 6749 section 5.2: a short text of small letters, beside the words for people."""
+    with responses.RequestsMock() as stub, client_for(URL, retries=0) as client:
+        stub.post(f"{URL}/x", status=400, json=body)
+        with pytest.raises(Rejected) as caught:
+            client.request("POST", "/x", {})
+        assert caught.value.code == code
+
+
+def test_a_request_can_have_a_sign_in_of_its_own_and_a_path_from_the_root() -> None:
+    """Its token replaces that of the server entry for this request alone; scheme, host and port stay the entry's."""
+    auth, own = BasicAuth("admin", Secret(SECRET, "env:P")), BearerAuth(Secret("a-token-of-one-client", "server"))
+    with responses.RequestsMock() as stub, client_for(f"{URL}/realms/shop", retries=0, auth=auth) as client:
+        stub.get(
+            f"{URL}/register/c-1", json={}, match=[header_matcher({"Authorization": "Bearer a-token-of-one-client"})]
+        )
+        stub.get(f"{URL}/realms/shop/x", json={})
+        client.get(Route("/register/c-1", "/register/c-1", at_root=True), auth=own)
+        client.get("/x")
+        assert stub.calls[1].request.headers["Authorization"].startswith("Basic ")
 
 
 _MEDIA = st.sampled_from(

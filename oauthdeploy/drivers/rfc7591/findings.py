@@ -11,10 +11,12 @@ from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.rfc7591 import notices
 from oauthdeploy.drivers.rfc7591.client_registry import Lost
 from oauthdeploy.drivers.rfc7591.fields import GRANTS
-from oauthdeploy.model.objects import Client
+from oauthdeploy.model.objects import Client, Grant
 from oauthdeploy.planning.changes import Change
 
 _SHOWN: Final = 5
+_PLAIN: Final = frozenset({Grant.AUTHORIZATION_CODE, Grant.CLIENT_CREDENTIALS, Grant.REFRESH_TOKEN})
+"""The grants that are no capability: what a server says of the others refuses them before."""
 
 
 def lost(server: str, records: Mapping[str, Lost]) -> Iterator[Diagnostic]:
@@ -69,7 +71,7 @@ def not_in_metadata(
         )
     for address, value in sorted(wanted.objects.items()):
         missing = (
-            [grant for grant in (value.grants or ()) if GRANTS[grant] not in (grants or ())]
+            [grant for grant in (value.grants or ()) if grant in _PLAIN and GRANTS[grant] not in (grants or ())]
             if (isinstance(value, Client) and grants is not None)
             else []
         )
