@@ -354,8 +354,9 @@ def test_an_unknown_host_is_not_asked_again() -> None:
     """A misspelled name won't be right the next time."""
     naps = Naps()
     with client_for("http://no-such-host.invalid", naps=naps) as client, pytest.raises(Unreachable) as caught:
-        client.get("/")
+        client.get("/admin")
     assert "host name" in caught.value.summary or "reached" in caught.value.summary
+    assert caught.value.detail == "GET http://no-such-host.invalid/admin", "the message names what was asked"
 
 
 def test_retries_end() -> None:

@@ -8,11 +8,12 @@ import pytest
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
-from oauthdeploy.planning.changes import Action
+from oauthdeploy.planning.changes import Action, FieldChange
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem
 from oauthdeploy.planning.outcome import ApplyReport, Outcome, Status
 from oauthdeploy.reports.builders.apply import apply_report
 from oauthdeploy.reports.builders.common import ACTIONS, CLASSES
+from oauthdeploy.reports.builders.comparison import comparison_report
 from oauthdeploy.reports.builders.drift import drift_report
 from oauthdeploy.reports.console import Look, Sheet
 from oauthdeploy.reports.diagnostics import render_diagnostics
@@ -132,3 +133,17 @@ def test_objects_that_nobody_manages_have_a_line_each_and_sums_that_agree() -> N
     assert "61 more: -v shows them here" in text
     everything = render_text(drift_report(samples.drift_report(items), samples.MANIFEST), Look(100, verbose=True))
     assert everything.count("scope/s") == 81
+
+
+def test_what_only_one_side_has_has_the_sign_of_that_side() -> None:
+    """In a comparison `<` is the left side and `>` the right one, for objects and for entries of lists."""
+    left, right = ("payroll", "reports"), ("reports", "audit")
+    change = FieldChange("resources", left, right)
+    items = [
+        DriftItem(DriftClass.MISSING, Address.parse("scope/left@login"), ""),
+        DriftItem(DriftClass.UNEXPECTED, Address.parse("scope/right@orders"), ""),
+        DriftItem(DriftClass.CHANGED, Address.parse("scope/both@orders"), "", (change,)),
+    ]
+    shown = [line.split() for line in render_text(comparison_report("login", "orders", items), Look(80)).splitlines()]
+    for sign, name in (("<", "scope/left"), (">", "scope/right"), ("<", "payroll"), (">", "audit")):
+        assert any(sign in words and name in words for words in shown), (sign, name)
