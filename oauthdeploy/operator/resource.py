@@ -220,9 +220,7 @@ class Counts(Part):
 class StatusFinding(Part):
     """One finding of the last run, without values."""
 
-    rule: str = Field(
-        description="A rule id, which oauthdeploy explain describes; drift-CLASS for a difference, plan-ACTION for a change."
-    )
+    rule: str = Field(description="The rule id; oauthdeploy explain RULE describes it.")
     severity: str = Field(description="error, warning or info.")
     address: str = Field("", description="The object that it is about.")
     message: str = Field(description="What was found.")

@@ -69,12 +69,24 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Noted:
+    """A difference or a planned change as a line of the status: like a finding, and without any value."""
+
+    rule: str
+    summary: str
+    severity: Severity
+    address: str
+    detail: str = ""
+    span: None = None
+
+
+@dataclass(frozen=True)
 class Result:
     """What a run found and did. `waits` is the plan that waits for approval after it; `written` is the report of an apply."""
 
     code: ExitCode
     line: str
-    findings: tuple[Diagnostic, ...] = ()
+    findings: tuple[Diagnostic | Noted, ...] = ()
     counts: Counts = field(default_factory=Counts)
     waits: Made | None = None
     written: ApplyReport | None = None
@@ -134,11 +146,11 @@ def _drifted(report: DriftReport, options: RunOptions) -> Result:
     return Result(code, difference_line(drift_counts(report.items)), findings, _with_severities(counts, findings))
 
 
-def _finding_of(item: DriftItem) -> Diagnostic:
+def _finding_of(item: DriftItem) -> Noted:
     """A difference, with the names of its fields and without their values."""
     fields = ", ".join(change.path for change in item.fields)
     detail = f"{item.kind.value}: {fields}" if fields else item.kind.value
-    return Diagnostic(f"drift-{item.kind.value}", detail, severity=Severity.WARNING, address=str(item.address))
+    return Noted(f"drift-{item.kind.value}", detail, Severity.WARNING, str(item.address))
 
 
 # -- apply ------------------------------------------------------------------------------------------------------------
@@ -210,11 +222,11 @@ def _waiting(task: Task, made: Made, outdated: str = "") -> Result:
 
 def _of_plan(plan: Plan, code: ExitCode, task: Task, waits: Made | None = None, outdated: str = "") -> Result:
     changes = tuple(
-        Diagnostic(
-            f"plan-{change.action.value}",
+        Noted(
+            f"planned-{change.action.value}",
             f"{change.action.value}, risk {change.risk}",
-            severity=Severity.INFO,
-            address=str(change.address),
+            Severity.INFO,
+            str(change.address),
         )
         for change in plan.changes
     )
@@ -233,6 +245,6 @@ def _planned(plan: Plan) -> Counts:
     return Counts(create=actions[Action.CREATE], update=changed, delete=actions[Action.DELETE])
 
 
-def _with_severities(counts: Counts, findings: Iterable[Diagnostic]) -> Counts:
+def _with_severities(counts: Counts, findings: Iterable[Diagnostic | Noted]) -> Counts:
     found = Counter(item.severity for item in findings)
     return counts.model_copy(update={"errors": found[Severity.ERROR], "warnings": found[Severity.WARNING]})

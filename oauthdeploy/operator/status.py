@@ -29,7 +29,7 @@ from oauthdeploy.operator.resource import (
     StatusFinding,
     status_of,
 )
-from oauthdeploy.operator.run import Result
+from oauthdeploy.operator.run import Noted, Result
 
 FIRST_RETRY_SECONDS: Final = 5.0
 _MOST_DOUBLINGS: Final = 12
@@ -184,7 +184,7 @@ def _condition(
     )
 
 
-def _finding(item: Diagnostic, folder: Path | None) -> StatusFinding:
+def _finding(item: Diagnostic | Noted, folder: Path | None) -> StatusFinding:
     place = f"{item.span}: " if item.span is not None else ""
     return StatusFinding(
         rule=item.rule,

@@ -30,7 +30,7 @@ PASSWORD = "dep-loyer-pass-word"
 SECRET = "nightly-secret-canary-8c1f"
 SHIPPED = Path(__file__).parents[2] / "examples/kubernetes"
 API = f"/apis/{GROUP}/{VERSION}"
-WITHIN = 25.0
+WITHIN = 60.0
 
 MANIFEST = """\
 version: 1
