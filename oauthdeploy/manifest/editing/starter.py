@@ -151,10 +151,13 @@ class _Draft:
         login_kind, name, field = (
             ("account", "username", "password") if same_driver else ("client", "client_id", "client_secret")
         )
-        if not known.introspection or not supports(
-            table, Capability.TRUST_REMOTE if same_driver else Capability.TRUST_EXTERNAL
-        ):
+        if not supports(table, Capability.TRUST_REMOTE if same_driver else Capability.TRUST_EXTERNAL):
             return
+        # A driver may know its endpoints only from the server's metadata.
+        endpoint, replaced = "", ""
+        if not known.introspection:
+            address = _scalar(f"{self.answers.authorization.rstrip('/')}/introspect", flow=True)
+            endpoint, replaced = f"endpoint: {address}, ", "  # replace the endpoint"
         yield f"    # The {login_kind} with which resource servers introspect tokens here."
         secret = self._reference(
             f"{_LOGIN}_introspection",
@@ -162,7 +165,7 @@ class _Draft:
             f"{field.replace('_', ' ')} of the {login_kind} that introspects tokens at {_LOGIN}",
         )
         account = self._reference(f"{_LOGIN}_introspection", name, f"{login_kind} that introspects tokens at {_LOGIN}")
-        yield f"    introspection: {{{name}: {account}, {field}: {secret}}}"
+        yield f"    introspection: {{{endpoint}{name}: {account}, {field}: {secret}}}{replaced}"
 
     def _resource_server(self, name: str, url: str) -> Iterator[str]:
         driver = self.answers.resource_driver
@@ -232,6 +235,8 @@ class _Draft:
     def _client(self) -> Iterator[str]:
         """The fields of an example, as far as the authorization server can hold them."""
         for line in _CLIENT:
+            if "access_lifetime" in line and not supports(self._table, "clients.tokens.access_lifetime"):
+                continue
             counts = supports(self._table, "clients.tokens.refresh_count")
             yield line if counts else line.replace(", refresh_count: 10", "")
 
