@@ -21,7 +21,7 @@ from oauthdeploy.reports import results
 from tests.cli.conftest import Runner
 
 PACKAGE = Path(oauthdeploy.__file__).parent
-ID = re.compile(r"[a-z]+(-[a-z]+)*")
+ID = re.compile(r"[a-z][a-z0-9]*(-[a-z]+)*")
 COMPUTED = {
     "planning/cross_side.py": {f"{kind}-on-one-side" for kind in ("scope", "client", "association")},
     "drivers/registry.py": {"server-credentials", "server-options"},

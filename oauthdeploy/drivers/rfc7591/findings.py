@@ -8,7 +8,6 @@ from typing import Final
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.drivers.base import Wanted
-from oauthdeploy.drivers.rfc7591 import notices
 from oauthdeploy.drivers.rfc7591.client_registry import Lost
 from oauthdeploy.drivers.rfc7591.fields import GRANTS
 from oauthdeploy.model.objects import Client, Grant
@@ -28,7 +27,7 @@ def lost(server: str, records: Mapping[str, Lost]) -> Iterator[Diagnostic]:
             else f"a registration of {one.at} whose answer was lost, and with it the client id"
         )
         yield Diagnostic(
-            notices.LOST,
+            "rfc7591-registration-lost",
             "A registration may exist that nobody manages",
             f"{one.client}: {what} (record {record}).",
             f"Have the administrator of '{server}' delete the client named '{one.name}' that nobody uses, and add {record} to "
@@ -43,7 +42,7 @@ def refused(server: str, clients: Mapping[str, str]) -> Iterator[Diagnostic]:
     """A finding for each client whose stored token is refused: by key, with its id."""
     for key, client_id in sorted(clients.items()):
         yield Diagnostic(
-            notices.REFUSED,
+            "rfc7591-token-refused",
             "A client is unreachable with the stored token",
             f"'{server}' refuses the registration access token of '{client_id}'. The token was replaced, or the client was "
             "deleted, which has the same answer (RFC 7592 section 2). Nothing of it is compared, and nothing is written.",
@@ -62,7 +61,7 @@ def not_in_metadata(
     used = {address.scope for address in wanted.objects if address.kind is Kind.ASSOCIATION}
     for scope in sorted(used - set(scopes)) if scopes is not None else ():
         yield Diagnostic(
-            notices.SCOPE_UNKNOWN,
+            "rfc7591-scope-unknown",
             "The server does not know a scope",
             f"scopes_supported of '{server}' does not have '{scope}', so it may refuse clients that may request it.",
             "Add the scope to the server, or correct its name.",
@@ -77,7 +76,7 @@ def not_in_metadata(
         )
         if missing:
             yield Diagnostic(
-                notices.GRANT_UNKNOWN,
+                "rfc7591-grant-unknown",
                 "The server does not offer a grant",
                 f"grant_types_supported of '{server}' does not have {', '.join(missing)}, so it may refuse {address}.",
                 "Take the grant from the client, or enable it on the server.",
@@ -95,7 +94,7 @@ def default_scopes(server: str, wanted: Wanted, has_word: bool) -> Iterator[Diag
     for address in sorted(wanted.objects):
         if address.kind is Kind.CLIENT and address.name in wanted.listed - associated:
             yield Diagnostic(
-                notices.NO_SCOPE,
+                "rfc7591-no-scope",
                 "A client without scopes could request the default ones",
                 f"{address} may request no scope, and RFC 7591 section 2 has no word for that: '{server}' may give it a default "
                 "set.",
@@ -109,12 +108,12 @@ def registered_anew(server: str, changes: Sequence[Change]) -> Iterator[Diagnost
     """Clients that an update may have changed and whose new token is unknown."""
     for change in changes:
         yield Diagnostic(
-            notices.ANEW,
+            "rfc7591-registered-anew",
             "A client would be registered anew",
             f"The answer to the last update of {change.address} was lost, and with it its new registration access token. A new "
             f"registration gets another client id and secret, and the old one stays at '{server}' without anybody to manage it.",
             "Adopt it with a token from the administrator (options.rfc7591.registration), or override the rule once with "
-            f"--allow {notices.ANEW}.",
+            "--allow rfc7591-registered-anew.",
             address=str(change.address),
             path=change.place,
         )
@@ -126,10 +125,10 @@ def no_registry(server: str, path: str, changes: Sequence[Change]) -> Iterator[D
         names = ", ".join(str(change.address) for change in changes[:_SHOWN])
         more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
         yield Diagnostic(
-            notices.NEW_REGISTRY,
+            "rfc7591-registry-new",
             "The registry does not exist yet",
             f"There is no file {path}, so that {names}{more} would be registered at '{server}' as new clients.",
             "Check that the path is mounted. For the first apply, override the rule once with --allow "
-            f"{notices.NEW_REGISTRY}.",
+            "rfc7591-registry-new.",
             path=("servers", server, "options", "registry"),
         )

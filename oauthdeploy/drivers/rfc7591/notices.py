@@ -6,19 +6,11 @@ from typing import Final
 
 from oauthdeploy.model.explanation import Notice
 
-LOST: Final = "rfc7591-registration-lost"
-REFUSED: Final = "rfc7591-token-refused"
-ANEW: Final = "rfc7591-registered-anew"
-NEW_REGISTRY: Final = "rfc7591-registry-new"
-NO_SCOPE: Final = "rfc7591-no-scope"
-SCOPE_UNKNOWN: Final = "rfc7591-scope-unknown"
-GRANT_UNKNOWN: Final = "rfc7591-grant-unknown"
-
 _FIELDS: Final = "The server's own words name the field. Correct it in the manifest."
 
 NOTICES: Final[tuple[Notice, ...]] = (
     (
-        LOST,
+        "rfc7591-registration-lost",
         "warning",
         "A registration may exist that nobody manages",
         "A client was registered, or its token replaced, and the answer was lost. The server has no list of clients, so the "
@@ -26,7 +18,7 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Have the administrator of the server delete that client, and write the id of the record into options.ended.",
     ),
     (
-        REFUSED,
+        "rfc7591-token-refused",
         "warning",
         "A client is unreachable with the stored token",
         "The server refuses the registration access token. RFC 7592 section 2 has the same answer for a token that was replaced "
@@ -34,35 +26,35 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write its registration with a new token and run adopt, or apply it once with state: absent, which forgets it here.",
     ),
     (
-        ANEW,
+        "rfc7591-registered-anew",
         "error",
         "A client would be registered anew",
         "The answer to an update was lost, and with it the new registration access token. The client cannot be managed any more.",
         "Adopt it with a token from the administrator, or allow the rule: the client gets a new client id and secret.",
     ),
     (
-        NEW_REGISTRY,
+        "rfc7591-registry-new",
         "error",
         "The registry does not exist yet",
         "Without a registry, every client of the manifest is registered as a new one. A path that is not mounted looks the same.",
         "Check the path. For the first apply, allow the rule.",
     ),
     (
-        NO_SCOPE,
+        "rfc7591-no-scope",
         "error",
         "A client without scopes could request the default ones",
         "RFC 7591 section 2: a server may register a client without scope with a default set. No word means none.",
         "Write a scope of the server that grants nothing as options.empty_scope, or associate at least one scope.",
     ),
     (
-        SCOPE_UNKNOWN,
+        "rfc7591-scope-unknown",
         "warning",
         "The server does not know a scope",
         "Its metadata (scopes_supported of RFC 8414 section 2) does not list the scope, so it may refuse the client.",
         "Add the scope to the server, or correct its name.",
     ),
     (
-        GRANT_UNKNOWN,
+        "rfc7591-grant-unknown",
         "warning",
         "The server does not offer a grant",
         "Its metadata (grant_types_supported of RFC 8414 section 2) does not list the grant, so it may refuse the client.",

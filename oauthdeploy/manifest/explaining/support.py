@@ -16,7 +16,7 @@ BEYOND_NAMES: Final[Mapping[str, tuple[Capability, ...]]] = {
     "clients.secret.generate": (Capability.CLIENT_SECRET_GENERATE,),
     "clients.secret.revision": (Capability.CLIENT_SECRET_ROTATE,),
     "clients.moved_from": (Capability.CLIENT_RENAME,),
-    "clients": (Capability.CLIENT_ID_CHOICE,),
+    "clients": (Capability.CLIENT_ID_CHOICE, Capability.CLIENTS_LIST, Capability.CLIENT_UPDATE),
     "servers.authorization_server": (
         Capability.TRUST,
         Capability.TRUST_REMOTE,
