@@ -60,7 +60,7 @@ def _constants() -> dict[str, set[str]]:
 
 def _takers(tree: ast.Module) -> dict[str, int]:
     """The functions of a module, and those of all others that it may call, with the place of their argument `rule`."""
-    found = {"Diagnostic": 0, "about": 1}
+    found = {"Diagnostic": 0, "about": 1, "report": 0}
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             names = [argument.arg for argument in node.args.args if argument.arg != "self"]

@@ -19,6 +19,8 @@ from tests.live.two_sided.estate import Estate
 CLIENTS = 2_000
 A_FEW = 40
 """More than the requests that a command needs beside its pages and writes, whatever the size."""
+A_CUT_OFF = 25
+"""The requests of a cut-off on both servers, whatever the size."""
 
 
 @contextmanager
@@ -44,7 +46,9 @@ def to(sent: Counter[tuple[str, str]], url: str, *methods: str) -> int:
 
 @pytest.mark.timeout(900, func_only=True)
 def test_requests_grow_with_pages_and_writes_only(estate: Estate) -> None:
-    """Creating a client takes two requests, planning one for each page, pruning a look and a delete; OPA takes a few in all."""
+    """Creating and pruning a client take one request each, planning and verifying one for each page, a cut-off a few in a realm
+    of any size; OPA takes a few in all.
+    """
     login, orders = estate.realm.server.https_url, estate.orders.url
     estate.settle()
     many = {
@@ -63,7 +67,7 @@ def test_requests_grow_with_pages_and_writes_only(estate: Estate) -> None:
     with counted() as created:
         estate.apply()
     assert to(created, login, "POST") in range(CLIENTS, CLIENTS + A_FEW)
-    assert to(created, login) <= 2 * CLIENTS + pages + A_FEW
+    assert to(created, login) <= CLIENTS + 2 * pages + A_FEW
     assert to(created, orders) <= A_FEW
 
     with counted() as planned:
@@ -75,13 +79,17 @@ def test_requests_grow_with_pages_and_writes_only(estate: Estate) -> None:
     assert to(planned, orders) <= A_FEW
     assert len(estate.orders.data("oauth/orders/clients")) >= CLIENTS
 
+    with counted() as cut:
+        estate.run("revoke", "service-0001", "--yes", "--no-write")
+    assert to(cut, login) + to(cut, orders) <= A_CUT_OFF
+
     for name in many:
         del estate.manifest["clients"][name]
     estate.manifest["policy"]["limits"] = {"max_deletes": "100%"}
     with counted() as pruned:
         estate.apply()
     assert to(pruned, login, "DELETE") == CLIENTS
-    assert to(pruned, login) <= 2 * (CLIENTS + pages + A_FEW)
+    assert to(pruned, login) <= CLIENTS + 2 * pages + A_FEW
     assert to(pruned, orders) <= A_FEW
     estate.nothing_left()
     assert not [name for name in estate.orders.data("oauth/orders/clients") if name.startswith("service-")]
