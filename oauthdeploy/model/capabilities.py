@@ -192,7 +192,8 @@ class DriverFacts:
     server also has that no export and no comparison covers. `stores_trust`: the server itself introspects nothing, and only
     stores for its policies where and with which account to introspect, so that a stored trust proves nothing. `trusts_two`
     are the values of `Trust.via` with which a resource server can trust two authorization servers at once; the driver then
-    reads and writes `Trust.also_trusted`.
+    reads and writes `Trust.also_trusted`. `registry_option` is the option that names a file in which the driver keeps what the
+    server does not list, and which has to outlast every run.
     """
 
     name: str
@@ -223,6 +224,7 @@ class DriverFacts:
     protecting: frozenset[str] = frozenset()
     stores_trust: bool = False
     trusts_two: frozenset[Via] = frozenset()
+    registry_option: str = ""
 
     @cached_property
     def defaults(self) -> Mapping[Kind, Mapping[str, Any]]:

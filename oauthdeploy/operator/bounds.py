@@ -20,6 +20,7 @@ from oauthdeploy.core.errors import ManifestInvalid
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Client
+from oauthdeploy.workflow.connections import registry_options
 
 SERVER_REFUSED: Final = "server-not-allowed"
 DELIVERY_REFUSED: Final = "delivery-not-possible"
@@ -44,7 +45,13 @@ class Bounds:
         """Check a manifest of this namespace. Raises ManifestInvalid with everything that is not allowed."""
         found = Diagnostics.of(
             item.at(manifest.locate(item.path))
-            for check in (self._servers(manifest), _files(manifest), _deliveries(manifest), _lock(manifest, namespace))
+            for check in (
+                self._servers(manifest),
+                _files(manifest),
+                _registries(manifest),
+                _deliveries(manifest),
+                _lock(manifest, namespace),
+            )
             for item in check
         )
         if found.errors:
@@ -149,6 +156,19 @@ def _files(manifest: Manifest) -> Iterator[Diagnostic]:
                 fix="Put the file into a Secret or ConfigMap, and name it in spec.files.",
                 path=path,
             )
+
+
+def _registries(manifest: Manifest) -> Iterator[Diagnostic]:
+    """A driver that keeps a registry would find none in the next run, and register every client again."""
+    for name, option in registry_options(manifest).items():
+        driver = manifest.desired.servers[name].driver
+        yield Diagnostic(
+            FILE_REFUSED,
+            "A file outside the manifest's folder, or a keyring, is read where that is not allowed",
+            detail=f"servers.{name}: the registry of the driver '{driver}' would be lost with the run.",
+            fix="Apply this manifest with the command line, on a machine that keeps the registry.",
+            path=("servers", name, "options", option),
+        )
 
 
 def _deliveries(manifest: Manifest) -> Iterator[Diagnostic]:

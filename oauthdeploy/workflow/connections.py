@@ -124,3 +124,10 @@ def connected(manifest: Manifest, options: RunOptions, *, read_only: bool) -> It
     finally:
         for driver in drivers.values():
             driver.close()
+
+
+def registry_options(manifest: Manifest) -> Mapping[str, str]:
+    """The servers whose driver keeps a registry in a file, and the option that names the file."""
+    facts = driver_facts()
+    found = {name: facts[server.driver].registry_option for name, server in manifest.desired.servers.items()}
+    return {name: option for name, option in found.items() if option}

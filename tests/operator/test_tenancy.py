@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
+from oauthdeploy.core.errors import ManifestInvalid
+from oauthdeploy.drivers.registry import driver_facts
+from oauthdeploy.manifest.api import ManifestRequest
+from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.operator.bounds import Bounds
 from tests.operator.conftest import (
     MANIFEST,
@@ -101,6 +107,33 @@ def test_a_manifest_gets_no_further_than_its_own_folder_and_servers(
         assert "estate-" not in json.dumps(status["findings"]), "no name of the operator's private folder"
     assert site.seen == []
     assert replica.stop() == 0
+
+
+REGISTERED = """\
+version: 1
+name: registered
+servers:
+  login:
+    role: authorization
+    driver: rfc7591
+    url: https://login.example.com
+    options: {registry: clients.registry}
+    credentials: {registry_key: "${env:KEY}"}
+"""
+
+
+def test_a_registry_that_would_be_lost_with_the_run_is_refused(tmp_path: Path) -> None:
+    """The next run would find none, and register every client again."""
+    (tmp_path / "oauthdeploy.yaml").write_text(REGISTERED)
+    request = ManifestRequest(
+        files=(str(tmp_path / "oauthdeploy.yaml"),), environ={"KEY": Fernet.generate_key().decode()}
+    )
+    manifest, found = load_manifest(request, driver_facts())
+    assert manifest is not None, found
+    with pytest.raises(ManifestInvalid) as refused:
+        Bounds().require(manifest, "shop")
+    (finding,) = refused.value.diagnostics
+    assert (finding.rule, finding.path) == ("file-not-allowed", ("servers", "login", "options", "registry"))
 
 
 def test_a_slow_tenant_does_not_hold_up_another(

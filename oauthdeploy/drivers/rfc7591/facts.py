@@ -196,4 +196,5 @@ FACTS: Final = DriverFacts(
     ),
     protecting=frozenset({"token_endpoint_auth_method", "software_statement"}),
     beyond="its settings, its users, and every client that the registry does not have",
+    registry_option="registry",
 )
