@@ -19,7 +19,9 @@ from lightkube.types import PatchType
 
 from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.log_commands import disarmed
 from oauthdeploy.operator.resource import FINALIZER, GROUP, KIND, PLURAL, VERSION, EstateStatus
+from oauthdeploy.reports.escape import visible
 
 Estate = create_namespaced_resource(GROUP, VERSION, KIND, PLURAL)
 MANAGER: Final = "oauthdeploy-operator"
@@ -174,8 +176,8 @@ def plan_secret(estate: str) -> str:
 
 
 def shown(text: str, most: int) -> str:
-    """A text for a status, an Event or a log: without secrets, on one line, and bounded."""
-    clean = " ".join(KNOWN.clean(text)[0].split())
+    """A text for a status, an Event or a log: one bounded line, without secrets and without commands to a reader of it."""
+    clean = disarmed(visible(" ".join(KNOWN.clean(text)[0].split())))
     return clean if len(clean) <= most else f"{clean[: most - 3]}..."
 
 

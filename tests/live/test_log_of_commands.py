@@ -18,7 +18,7 @@ from tests.reports.test_log_commands import commands_in
 WICKED: Final = "ok\n::set-output name=x::y\n##vso[task.setvariable variable=x]y ##[group]x ##teamcity[x]"
 SECTION: Final = " section_start:1560896352:x[collapsed=true] section_end:1:x"
 NAME: Final = "##[group] ##vso[x]"
-SILENT: Final = {"completion", "schema", "serve", "demo", "init", "version", "drivers", "bundle"}
+SILENT: Final = {"completion", "schema", "serve", "demo", "init", "version", "drivers", "bundle", "operator"}
 """Commands that print nothing of a server or a manifest, or that have their own tests."""
 
 MANIFEST = """\

@@ -13,7 +13,7 @@ from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.core.errors import Unreachable
 from oauthdeploy.core.exit_codes import ExitCode
 from oauthdeploy.operator.agenda import Agenda
-from oauthdeploy.operator.cluster import Stored
+from oauthdeploy.operator.cluster import Stored, shown
 from oauthdeploy.operator.conditions import MEANINGS, Again, ConditionType
 from oauthdeploy.operator.crd import definition
 from oauthdeploy.operator.inputs import gather
@@ -21,6 +21,7 @@ from oauthdeploy.operator.resource import APPROVE, FINALIZER, MOST_FINDINGS, RUN
 from oauthdeploy.operator.run import Result, failed
 from oauthdeploy.operator.status import Ran, after, backed_off, due, suspended
 from tests.operator.conftest import SHIPPED
+from tests.reports.test_log_commands import commands_in
 
 NOW = datetime(2026, 11, 30, 12, 0, 0, tzinfo=UTC)
 
@@ -95,6 +96,14 @@ def test_findings_are_bounded_in_number_and_length_and_name_no_private_folder(tm
     assert len(status.findings) == MOST_FINDINGS
     assert status.findings_left_out == 40
     assert all(len(item.message) <= 300 and str(tmp_path) not in item.message for item in status.findings)
+
+
+def test_what_a_server_says_commands_neither_a_terminal_nor_a_build_server() -> None:
+    """A status is printed by kubectl, and that by pipelines."""
+    text = shown("::add-path::x\n::set-output y ##[group] ##vso[z] \x1b[31mred\u202e", 200)
+    assert commands_in(text) == []
+    assert text.isprintable()
+    assert "add-path" in text
 
 
 def test_an_estate_is_due_when_anything_changed() -> None:
