@@ -175,6 +175,7 @@ class LiveObject:
     1970: the server accepts no token of the client that was issued before it. None if the server keeps no such time. `revision`
     is the secret.revision in our mark on a client; None without such a mark. `renewed_by` says who renewed the secret last and
     when, from such a mark. `fixed` says why the server cannot change the object, so that any change replaces it; "" if it can.
+    `unread` says why nothing of an object could be read that is known to exist: no run that needs it succeeds.
 
     `unparsed` has by dotted path the server's values that the model cannot represent: the field is unset in `value`. A driver's
     own option is in it as a whole, by its name.
@@ -199,6 +200,7 @@ class LiveObject:
     revision: int | None = None
     renewed_by: str = ""
     fixed: str = ""
+    unread: str = ""
     unparsed: Mapping[str, Unparsed] = field(default_factory=_frozen_map)
     options: Mapping[str, Any] = field(default_factory=_frozen_map)
     unheld: Mapping[str, Unheld] = field(default_factory=_frozen_map)

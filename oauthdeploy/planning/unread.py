@@ -1,4 +1,4 @@
-"""Needed kinds that could not be read. While there are any, no run succeeds."""
+"""Needed kinds and objects that could not be read. While there are any, no run succeeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from oauthdeploy.core.addresses import Kind
+from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.model.state import DesiredState, LiveState, Prune
 from oauthdeploy.planning.identities import Names
@@ -21,13 +21,15 @@ _STATUS: Final = re.compile(r"\banswered ([1-5][0-9]{2})\b")
 class Unread:
     """A kind of a server that the manifest needs and that could not be read, with a short reason such as `403 Forbidden`.
 
-    `hidden` is true if everything that the manifest names was read, but the account may not see everything else.
+    `hidden` is true if a part of the kind was read: everything that the manifest names, where the account may not see everything
+    else, or everything but the object at `address`.
     """
 
     server: str
     kind: Kind
     why: str
     hidden: bool = False
+    address: Address | None = None
 
     def __str__(self) -> str:
         return f"{self.kind.value if self.kind.is_singleton else f'{self.kind.value}s'} on {self.server} ({self.why})"
@@ -65,11 +67,24 @@ def pruned_kinds(desired: DesiredState, server: str) -> frozenset[Kind]:
 
 
 def unread_of(desired: DesiredState, live: LiveState) -> tuple[Unread, ...]:
-    """The needed kinds of each server that could not be read, in the order of servers and kinds."""
+    """The needed kinds of each server that could not be read, in the order of servers and kinds, then such objects."""
     failed = [
         name for name, state in live.servers.items() if (state.unreadable or state.hidden) and name in desired.servers
     ]
-    return unread_among(live, {name: needed_kinds(desired, name) for name in failed})
+    kinds = unread_among(live, {name: needed_kinds(desired, name) for name in failed})
+    objects = sorted(
+        (address, found.unread)
+        for state in live.servers.values()
+        for address, found in state.objects.items()
+        if found.unread and address in desired.objects
+    )
+    return (
+        *kinds,
+        *(
+            Unread(address.server, address.kind, f"{address.without_server}: {why}", hidden=True, address=address)
+            for address, why in objects
+        ),
+    )
 
 
 def unread_among(live: LiveState, kinds: Mapping[str, Collection[Kind]]) -> tuple[Unread, ...]:
@@ -87,12 +102,23 @@ def selected(
     unread: Iterable[Unread], desired: DesiredState, targets: Sequence[str], excludes: Sequence[str], names: Names
 ) -> tuple[Unread, ...]:
     """Those within a selection: a run with selected objects depends only on these."""
-    chosen = {
-        (address.server, address.kind)
+    chosen = [
+        address
         for address in (*desired.objects, *desired.absent, *desired.external)
         if (not targets or names.matches(address, targets)) and not names.matches(address, excludes)
+    ]
+    kinds = {(address.server, address.kind) for address in chosen}
+    # An association is stored with its client.
+    clients = {
+        (address.server, address.client) for address in chosen if address.kind in (Kind.CLIENT, Kind.ASSOCIATION)
     }
-    return tuple(item for item in unread if (item.server, item.kind) in chosen and not (item.hidden and targets))
+
+    def counts(item: Unread) -> bool:
+        if item.address is not None:
+            return (item.server, item.address.client) in clients
+        return (item.server, item.kind) in kinds and not (item.hidden and targets)
+
+    return tuple(item for item in unread if counts(item))
 
 
 def not_known(unread: Sequence[Unread]) -> str:

@@ -45,7 +45,8 @@ def refused(server: str, clients: Mapping[str, str]) -> Iterator[Diagnostic]:
             "rfc7591-token-refused",
             "A client is unreachable with the stored token",
             f"'{server}' refuses the registration access token of '{client_id}'. The token was replaced, or the client was "
-            "deleted, which has the same answer (RFC 7592 section 2). Nothing of it is compared, and nothing is written.",
+            "deleted, which has the same answer (RFC 7592 section 2). Nothing of it is compared or written, and no run that "
+            "needs it succeeds.",
             "Write its registration with a new token (options.rfc7591.registration) and run adopt. To register it anew, apply "
             "it once with state: absent, which forgets it here, and then again.",
             Severity.WARNING,

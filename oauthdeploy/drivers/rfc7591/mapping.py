@@ -49,6 +49,7 @@ _FIXED: Final = (
     "The server does not change clients (RFC 7592 section 2.2): it is deleted and registered anew, with another client id and "
     "secret, and its tokens stop working."
 )
+_REFUSED: Final = "its registration access token is refused"
 
 
 def sealed(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +142,8 @@ def unreachable_client(entry: Entry, ours: str, desired: Client | None) -> LiveO
         incomparable=frozenset({*fields_of(Kind.CLIENT), "secret"}),
         client_id=entry.client_id,
         revision=entry.revision,
+        unread=_REFUSED,
+        unheld={"everything": Unheld(_REFUSED)},
     )
 
 

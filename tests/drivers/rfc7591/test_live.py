@@ -184,10 +184,21 @@ def test_a_client_whose_token_is_refused_is_named_and_left_alone(shop: Folder, r
     assert entry.token is not None
     assert rotating.call("DELETE", entry.uri, token=entry.token.reveal()).status_code == 204
     shop.write({"web-shop": MOVED, "other": MOVED})
-    plan = shop.plan()
+    plan = shop.plan(8)
     assert actions(plan) == {"client/other": "update"}
     assert rules(plan) == ["rfc7591-token-refused"]
-    assert shop.apply().code == 0
+    ran = shop.apply()
+    assert ran.code == 4, ran.out + ran.err
+    assert "Not known: clients on login (client/web-shop: its registration access token is refused)" in ran.err
+    assert actions(shop.plan(8)) == {}
+    for command in ("plan", "drift", "apply"):
+        assert shop.run(command, *(["--yes"] if command == "apply" else [])).code != 0, command
+        assert shop.run(command, "--target", "client/other", *(["--yes"] if command == "apply" else [])).code == 0, (
+            command
+        )
+    assert shop.run("plan", "--target", "client/web-shop").code == 8
+    exported = shop.run("export")
+    assert "its registration access token is refused" in " ".join(exported.err.split()), exported.err
     shop.write({"web-shop": {"state": "absent"}, "other": MOVED})
     ran = shop.apply()
     assert ran.code == 0, ran.out + ran.err
@@ -226,7 +237,7 @@ def test_a_new_token_of_the_manifest_brings_an_unreachable_client_back(shop: Fol
     assert entry.token is not None
     live = {k: v for k, v in shop.client("web-shop").items() if not k.startswith(("registration", "client_id_issued"))}
     told = rotating.call("PUT", entry.uri, live, entry.token.reveal()).json()
-    assert rules(shop.plan()) == ["rfc7591-token-refused"]
+    assert rules(shop.plan(8)) == ["rfc7591-token-refused"]
     shop.env["TOKEN"] = told["registration_access_token"]
     registration = {"client_uri": told["registration_client_uri"], "access_token": "${env:TOKEN}"}
     shop.write({"web-shop": {**MOVED, "options": {"rfc7591": {"registration": registration}}}})
