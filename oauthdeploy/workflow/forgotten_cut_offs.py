@@ -55,20 +55,28 @@ def _forgotten(
     recorded, _unread = recorded_cut_offs(audit_file(manifest, options))
     for cut in recorded:
         state = live.servers.get(cut.server)
-        if cut.server in in_memory and state is not None and not state.unreadable and _has_forgotten(state, cut):
-            client = manifest.desired.objects.get(_client(manifest, cut))
-            if not _says(manifest, cut) and not (isinstance(client, Client) and client.enabled is True):
-                yield cut
+        if cut.server not in in_memory or state is None or state.unreadable or _says(manifest, cut):
+            continue
+        client = manifest.desired.objects.get(_client(manifest, cut))
+        enabled = isinstance(client, Client) and client.enabled is True
+        if not enabled and _has_forgotten(state, cut, wanted=client is not None):
+            yield cut
 
 
-def _has_forgotten(state: ServerState, cut: RecordedCutOff) -> bool:
-    is_empty = not state.objects and not state.cut_offs
+def _has_forgotten(state: ServerState, cut: RecordedCutOff, *, wanted: bool) -> bool:
+    """Whether a server lacks a cut-off. It needs no block of a client that it does not have and that is not `wanted` there,
+    such as one that was deleted since.
+    """
+    if not state.objects and not state.cut_offs:
+        return True
     known = {cut.client, cut.identity}
-    disabled = any(
-        isinstance(live.value, Client) and live.value.enabled is False and known & {address.name, live.identity}
+    there = [
+        live.value
         for address, live in state.objects.items()
-    )
-    return is_empty or (cut.blocks and not disabled and not known & state.cut_offs.keys())
+        if isinstance(live.value, Client) and known & {address.name, live.identity}
+    ]
+    disabled = any(client.enabled is False for client in there)
+    return cut.blocks and bool(there or wanted) and not disabled and not known & state.cut_offs.keys()
 
 
 def _says(manifest: Manifest, cut: RecordedCutOff) -> bool:

@@ -187,6 +187,24 @@ def test_a_cut_off_that_a_restart_took_away_is_made_again(estate: Estate, capsys
     assert list(estate.blocked) == ["web-shop"], "once more, and it is forgotten"
 
 
+def test_a_client_that_was_cut_off_and_then_deleted_leaves_nothing_to_do(
+    estate: Estate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The block goes with the client, and what refuses its old tokens stays; an apply is final."""
+    _shop(estate)
+    assert estate.apply() == 0
+    estate.run("revoke", "web-shop", "--block", "resource", "--yes", "--no-write", "--reason", "a leak")
+    refusing = estate.opa.data(PATH)["issued_before"]["web-shop"]
+    file = estate.folder / "oauthdeploy.yaml"
+    text = file.read_text().partition("clients:\n")[0]
+    file.write_text(text + "clients:\n  web-shop: {state: absent}\n")
+    capsys.readouterr()
+    assert estate.apply() == 0, capsys.readouterr()
+    assert estate.run("plan", "--detailed-exitcode") == 0, capsys.readouterr()
+    assert estate.opa.data(PATH)["clients"] == {}
+    assert estate.opa.data(PATH)["issued_before"]["web-shop"] == refusing
+
+
 def test_a_cut_off_of_tokens_alone_is_made_again(estate: Estate) -> None:
     """Tokens of an owner are refused again after a restart, and the client is let in."""
     _shop(estate)
