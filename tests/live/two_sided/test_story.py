@@ -244,3 +244,21 @@ def test_drift_on_either_side_is_found_and_repaired(estate: Estate) -> None:
     assert estate.call(GET, estate.token("partner", "orders.read")) == 200
     assert estate.orders.data("oauth/orders/scopes/orders.read/resources") == [GET]
     assert "web-shop" in estate.billing.data("oauth/billing/clients")
+
+
+def test_a_client_that_was_cut_off_and_then_pruned_leaves_nothing_to_do(estate: Estate) -> None:
+    """`revoke` without an entry in the manifest, and then the client goes: the apply is final on both sides."""
+    estate.settle()
+    estate.manifest["clients"]["short-lived"] = {
+        "name": "Short-lived",
+        "type": "public",
+        "redirect_uris": ["https://short.example.com/callback"],
+        "grants": ["authorization_code"],
+    }
+    estate.settle()
+    cut = estate.run("revoke", "short-lived", "--yes", "--no-write", "--reason", "a leak")
+    assert cut.code in (0, 4), cut.out + cut.err
+    del estate.manifest["clients"]["short-lived"]
+    estate.settle()
+    assert "short-lived" not in estate.orders.data("oauth/orders/clients")
+    assert "short-lived" in estate.orders.data("oauth/orders/issued_before"), "old tokens stay refused"
