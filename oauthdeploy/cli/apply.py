@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from oauthdeploy.planning.outcome import ApplyReport
     from oauthdeploy.planning.plan import Plan
     from oauthdeploy.reports.console import Look
+    from oauthdeploy.reports.document import Report
     from oauthdeploy.workflow import RunOptions
 
 LAST = "last"
@@ -156,10 +157,10 @@ def _run(
 
 
 class Question:
-    """Shows the plan and asks for confirmation. `shown`: the plan was shown; `manifest` is what reports take from it."""
+    """Shows the plan and asks for confirmation. `shown` is the plan as it was shown; `manifest` is what reports take from it."""
 
     def __init__(self, output: Output, reach: Reach, *, yes: bool, may_ask: bool, command: str = "apply") -> None:
-        self.shown = False
+        self.shown: Report | None = None
         self.manifest: Manifest | None = None
         self._output = output
         self._reach = reach
@@ -184,7 +185,7 @@ class Question:
         report = plan_report(plan, view_of(self.manifest), partial=self._reach.partial, allowed=self._reach.allow)
         self._output.seen.report = report
         self._output.show(lambda look: render_text(report, look), needed=self._may_ask and not self._yes)
-        self.shown = True
+        self.shown = report
         stopped = bool(plan.diagnostics.errors) or any(stop.rule not in self._reach.allow for stop in plan.stops)
         if self._yes or stopped:
             # A plan that will be refused needs no confirmation.
@@ -209,7 +210,14 @@ def emit_report(
     from oauthdeploy.reports.builders.apply import apply_report
     from oauthdeploy.reports.text import render_last, render_text
 
-    made = apply_report(report, view_of(question.manifest), partial=reach.partial, allowed=reach.allow, nothing=nothing)
+    made = apply_report(
+        report,
+        view_of(question.manifest),
+        partial=reach.partial,
+        allowed=reach.allow,
+        nothing=nothing,
+        shown=question.shown,
+    )
 
     def rest(look: Look) -> str:
         if question.shown:

@@ -94,7 +94,7 @@ def carry_out(
     if done is None:
         leave_unchanged(output)
         return
-    _end(source, order, done, output, write=write, shown=question.shown)
+    _end(source, order, done, output, write=write, shown=question.shown is not None)
 
 
 def _show(plan: Plan, reach: Reach, output: Output) -> None:

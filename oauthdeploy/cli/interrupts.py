@@ -28,7 +28,8 @@ class Interrupts(Handling):
 
     def begin(self) -> None:
         """From now on something may have been written."""
-        self._writing.set()
+        if not self._writing.is_set():
+            self._writing.set()
 
     def noting(self, tell: Callable[[Event], None]) -> Callable[[Event], None]:
         """A listener that also records that writing has begun, at the first event."""

@@ -31,7 +31,7 @@ class EventStream:
         if not self._wanted:
             return tell
         from oauthdeploy.running.clock import utc_now
-        from oauthdeploy.running.events import event_document
+        from oauthdeploy.running.event_documents import event_document
 
         def listen(event: Event) -> None:
             self._write(event_document(event, at=utc_now()))
@@ -43,7 +43,7 @@ class EventStream:
         """Write the summary."""
         if not self._wanted:
             return
-        from oauthdeploy.running.events import summary_document
+        from oauthdeploy.running.event_documents import summary_document
 
         self._write(summary_document(report, exit_code, error))
 
@@ -55,7 +55,7 @@ def event_stream(output: Output) -> Iterator[EventStream]:
     A place that fails while the servers are being written to is given up, and reported at the end: ReportNotWritten.
     """
     from oauthdeploy.reports.json import to_line
-    from oauthdeploy.running.events import version_document
+    from oauthdeploy.running.event_documents import version_document
 
     failed: list[ReportNotWritten] = []
     places = [sink.file for sink in output.sinks if sink.format == NDJSON]

@@ -40,7 +40,7 @@ class AddressError(ValueError):
 
 def _quote_name(name: str, *, also: str = "") -> str:
     """Escape `%`, control characters and the characters of `also`; everything else stays readable."""
-    if name.isprintable() and not any(c in name for c in "%" + also):
+    if "%" not in name and name.isprintable() and not (also and any(c in name for c in also)):
         return name
     # Servers can send lone surrogates in JSON; they must not cause an encoding error.
     return "".join(
@@ -132,7 +132,7 @@ class Address:
     def __lt__(self, other: Address) -> bool:
         return self.sort_key < other.sort_key
 
-    @property
+    @cached_property
     def without_server(self) -> str:
         """The written form up to the `@`, such as `client/web-shop`: the object on every server that has it."""
         if self.kind.is_singleton:
@@ -142,8 +142,13 @@ class Address:
             return f"{self.kind}/{client}:{_quote_name(scope)}"
         return f"{self.kind}/{_quote_name(self.name)}"
 
-    def __str__(self) -> str:
+    @cached_property
+    def _written(self) -> str:
         return f"{self.without_server}@{self.server}"
+
+    def __str__(self) -> str:
+        # Events, the journal and reports write each address of a change a dozen times.
+        return self._written
 
 
 def object_address(kind: Kind, name: str) -> str:

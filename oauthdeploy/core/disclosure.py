@@ -61,17 +61,17 @@ class Disclosure:
             self._kept_back = 0
 
     def take_kept_back(self) -> int:
-        """How many secrets `clean_values` has masked in files since the last call; the user is informed, since each is a bug."""
+        """How many secrets `json_line` has masked in files since the last call; the user is informed, since each is a bug."""
         with self._lock:
             found, self._kept_back = self._kept_back, 0
         return found
 
-    def clean_values(self, value: Any) -> Any:
-        """A document of JSON values with *** for the secrets in its strings; keys and addresses stay as they are."""
-        text = json.dumps(value, ensure_ascii=False, default=str)
-        if not self.clean(text, references=False)[1]:
-            return value
-        return self._cleaned(value)
+    def json_line(self, document: Any, *, ensure_ascii: bool = False) -> str:
+        """A document of JSON values on one line, with *** for the secrets in its strings; keys and addresses stay as they are."""
+        line = _compact(document, ensure_ascii)
+        if not self.clean(line, references=False)[1]:
+            return line
+        return _compact(self._cleaned(document), ensure_ascii)
 
     def _cleaned(self, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -137,6 +137,10 @@ class Disclosure:
                 for needle in _encodings(text) if shown == MASK else _spellings_of_address(text):
                     self._by_head.setdefault(needle[:SHORTEST], {})[needle] = shown
             return self._by_head
+
+
+def _compact(document: Any, ensure_ascii: bool) -> str:
+    return json.dumps(document, ensure_ascii=ensure_ascii, separators=(",", ":"), default=str)
 
 
 def _encodings(secret: str) -> Iterator[str]:

@@ -149,3 +149,23 @@ def _is_right(value: Any, schema: Any) -> bool:
         if not right:
             return False
     return True
+
+
+def without_nulls(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A definition whose properties do not allow null."""
+    if "properties" not in part:
+        return dict(part)
+    offered = part["properties"]
+    needed = [name for name in offered if {"type": "null"} not in offered[name].get("anyOf", ())]
+    return {
+        **part,
+        "properties": {name: _without_null(inner) for name, inner in offered.items()},
+        "required": needed,
+    }
+
+
+def _without_null(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Unknown values are left out of a document and never null, so the schema does not allow null."""
+    out = {key: value for key, value in part.items() if key not in ("default", "title")}
+    choices = [choice for choice in out.pop("anyOf", ()) if choice != {"type": "null"}]
+    return {**choices[0], **out} if choices else out

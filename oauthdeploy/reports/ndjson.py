@@ -1,7 +1,7 @@
 """A report as lines of JSON (`schemas/line.v1.schema.json`), for tools that read a stream.
 
 The first line describes the report; servers, items, findings and safety stops follow, and the last line is a summary. An
-apply writes its events as they happen instead (`running.events`).
+apply writes its events as they happen instead (`running.event_documents`).
 """
 
 from __future__ import annotations

@@ -12,17 +12,18 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.files import make_folder, sync_folder, write_all
-from oauthdeploy.core.schemas import shape_problem
+from oauthdeploy.core.schemas import shape_problem, without_nulls
 from oauthdeploy.model.objects import Revocation
 from oauthdeploy.planning.recorded_cut_offs import RecordedCutOff
-from oauthdeploy.planning.revocation.audit_schema import AuditRecord
-from oauthdeploy.running.events import without_nulls
+
+if TYPE_CHECKING:
+    from oauthdeploy.planning.revocation.audit_schema import AuditRecord
 
 if sys.platform != "win32":
     import fcntl
@@ -55,7 +56,7 @@ def require_writable(path: Path) -> None:
 
 def append(path: Path, record: AuditRecord) -> None:
     """Append a record; it is on disk when this returns. Raises AuditFailed."""
-    line = json.dumps(KNOWN.clean_values(audit_document(record)), ensure_ascii=True, separators=(",", ":")) + "\n"
+    line = KNOWN.json_line(audit_document(record), ensure_ascii=True) + "\n"
     try:
         descriptor = _opened(path)
         try:
@@ -161,6 +162,8 @@ def _failed(path: Path, error: OSError, fix: str) -> AuditFailed:
 
 def audit_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a line of the trail; the file in `schemas/` is equal to it."""
+    from oauthdeploy.planning.revocation.audit_schema import AuditRecord
+
     schema = AuditRecord.model_json_schema(mode="serialization", ref_template="#/$defs/{model}")
     definitions = {name: without_nulls(part) for name, part in sorted(schema.pop("$defs").items())}
     return {

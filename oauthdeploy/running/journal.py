@@ -205,13 +205,7 @@ class Journal:
     def _append(self, *records: Mapping[str, Any], sync: bool = True) -> None:
         """Write the records; with `sync` return when they are on disk. One sync serves all threads that wait for one."""
         moment = self._now().astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        lines = "".join(
-            json.dumps(
-                {"v": VERSION, "at": moment, **KNOWN.clean_values(record)}, ensure_ascii=False, separators=(",", ":")
-            )
-            + "\n"
-            for record in records
-        )
+        lines = "".join(KNOWN.json_line({"v": VERSION, "at": moment, **record}) + "\n" for record in records)
         # Servers can send half of a surrogate pair, which UTF-8 cannot encode.
         data = lines.encode("utf-8", "backslashreplace")
         try:
@@ -335,10 +329,15 @@ def _damaged(path: Path, line: int, problem: str) -> JournalFailed:
     )
 
 
+_AS_IT_IS: Final = frozenset({str, bool, int, float})
+
+
 def plain(value: Any) -> Any:
     """A value as JSON: only fields that were written, secrets as `{"secret": origin}`, values that cannot be parsed as
     `{"unparsed": text}`, times in RFC 3339.
     """
+    if value is None or type(value) in _AS_IT_IS:
+        return value
     if isinstance(value, Secret):
         return {"secret": value.origin}
     if isinstance(value, SourcedText) and value.sensitive:
@@ -346,9 +345,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Unparsed):
         return {"unparsed": value.text}
     if isinstance(value, Model):
-        return {
-            name: plain(getattr(value, name)) for name in type(value).model_fields if name in value.model_fields_set
-        }
+        written = value.model_fields_set
+        return {name: plain(inner) for name, inner in value.__dict__.items() if name in written}
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -358,9 +356,7 @@ def plain(value: Any) -> Any:
         return plain(value.value)
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return str(value)
+    return value if isinstance(value, bool | int | float) else str(value)
 
 
 def _intent(change: Change, lost_scopes: TakenScopes) -> Mapping[str, Any]:

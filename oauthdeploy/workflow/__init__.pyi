@@ -7,8 +7,6 @@ from oauthdeploy.planning.revocation.token_list import TokenSelection as TokenSe
 from oauthdeploy.workflow.adoption import AdoptReport as AdoptReport
 from oauthdeploy.workflow.adoption import adopt as adopt
 from oauthdeploy.workflow.adoption import probe as probe
-from oauthdeploy.workflow.apply import make_plan as make_plan
-from oauthdeploy.workflow.apply import ping as ping
 from oauthdeploy.workflow.apply import run_plan as run_plan
 from oauthdeploy.workflow.bundle import make_bundle as make_bundle
 from oauthdeploy.workflow.comparison import compare_environments as compare_environments
@@ -27,6 +25,8 @@ from oauthdeploy.workflow.locking import break_lock as break_lock
 from oauthdeploy.workflow.locking import lock_holder as lock_holder
 from oauthdeploy.workflow.options import PingResult as PingResult
 from oauthdeploy.workflow.options import RunOptions as RunOptions
+from oauthdeploy.workflow.plan import make_plan as make_plan
+from oauthdeploy.workflow.reachability import ping as ping
 from oauthdeploy.workflow.removal import run_removal as run_removal
 from oauthdeploy.workflow.resume import Resumption as Resumption
 from oauthdeploy.workflow.resume import run_resume as run_resume

@@ -19,10 +19,10 @@ from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.journal import JOURNALS, Journal
 from oauthdeploy.running.ownership_marks import write_marks
 from oauthdeploy.running.read import read_live
-from oauthdeploy.workflow.apply import make_plan
 from oauthdeploy.workflow.connections import connected, load, state_folder
 from oauthdeploy.workflow.locking import locked
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.plan import make_plan
 from oauthdeploy.workflow.planner import plan_now
 from oauthdeploy.workflow.server_identity import identities
 

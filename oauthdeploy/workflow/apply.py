@@ -1,39 +1,16 @@
-"""Plan, apply and ping."""
+"""Plan, ask, apply, verify."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
-from oauthdeploy.core.errors import OAuthDeployError
-from oauthdeploy.drivers.base import Driver, ServerReport
-from oauthdeploy.manifest.api import Manifest, ManifestRequest
+from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.planning.outcome import ApplyReport
-from oauthdeploy.planning.plan import Plan
-from oauthdeploy.planning.unread import Unread, unread_of
-from oauthdeploy.running.journal import JOURNALS
-from oauthdeploy.running.read import read_live
-from oauthdeploy.running.undelivered_secrets import lost_secrets
-from oauthdeploy.workflow.connections import connected, load, state_folder
+from oauthdeploy.workflow.connections import load
 from oauthdeploy.workflow.cut_offs_first import cutting_off_first
-from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
-from oauthdeploy.workflow.forgotten_cut_offs import plan_with_cut_offs
-from oauthdeploy.workflow.locking import local_sinks
-from oauthdeploy.workflow.options import PingResult, RunOptions
-from oauthdeploy.workflow.planner import with_findings
-
-
-def make_plan(request: ManifestRequest, options: RunOptions | None = None) -> tuple[Plan, Manifest]:
-    """Compare the manifest with the live servers and return the plan. Writes nothing: the transport refuses to.
-
-    Raises ManifestInvalid, Unreachable, Unauthorized, Forbidden, Unsupported.
-    """
-    options = options or RunOptions()
-    manifest = load(request, options)
-    with connected(manifest, options, read_only=True) as drivers:
-        return planned(manifest, drivers, options).plan, manifest
+from oauthdeploy.workflow.execution import Confirm, Listener, run_job
+from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.plan import planned
 
 
 def run_plan(
@@ -67,41 +44,3 @@ def run_plan(
         )
 
     return cutting_off_first(manifest, options, run, confirm=confirm, on_event=on_event, stop=stop)
-
-
-def planned(manifest: Manifest, readers: Mapping[str, Driver], options: RunOptions) -> Job:
-    """The plan of the whole manifest, with findings about secrets that earlier runs did not deliver."""
-    remembered = plan_with_cut_offs(manifest, readers, options)
-    plan, live = remembered.plan, remembered.live
-    journals = state_folder(manifest, options) / JOURNALS
-    lost = lost_secrets(journals, manifest.desired, live, plan, sinks=local_sinks(manifest, options))
-    return Job(with_findings(plan, lost, manifest), remembered.manifest, live)
-
-
-def ping(request: ManifestRequest, options: RunOptions | None = None) -> tuple[PingResult, ...]:
-    """Check every server of the manifest: its product, whether it accepts the credentials, and whether the account can read
-    what the manifest manages.
-
-    Raises ManifestInvalid.
-    """
-    options = options or RunOptions()
-    manifest = load(request, options)
-    with connected(manifest, options, read_only=True) as drivers:
-
-        def ask(name: str) -> PingResult:
-            server = manifest.desired.servers[name]
-            started = time.monotonic()
-            report: ServerReport | None = None
-            unread: tuple[Unread, ...] = ()
-            error: OAuthDeployError | None = None
-            try:
-                report = drivers[name].check()
-                live = read_live({name: drivers[name]}, manifest.desired, everything=False)
-                unread = unread_of(manifest.desired, live)
-            except OAuthDeployError as caught:
-                error = caught
-            seconds = time.monotonic() - started
-            return PingResult(name, server.driver, server.role.value, server.url or "", report, error, seconds, unread)
-
-        with ThreadPoolExecutor(max_workers=max(1, len(drivers))) as pool:
-            return tuple(pool.map(ask, sorted(drivers)))

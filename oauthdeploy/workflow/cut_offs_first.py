@@ -14,11 +14,9 @@ from dataclasses import replace
 from oauthdeploy.core.errors import ServerError, ServersFailed
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.planning.outcome import ApplyReport
-from oauthdeploy.planning.revocation.request import declared_cut_offs, on_servers
 from oauthdeploy.workflow.connections import connected
 from oauthdeploy.workflow.execution import Confirm, Listener
 from oauthdeploy.workflow.options import RunOptions
-from oauthdeploy.workflow.revocation import by_server, cut_off_now, observe
 
 
 def cutting_off_first(
@@ -52,6 +50,10 @@ def _without(
     on_event: Listener | None,
     stop: threading.Event | None,
 ) -> ApplyReport | None:
+    # Only a run that met a dead server pays for these imports.
+    from oauthdeploy.planning.revocation.request import declared_cut_offs, on_servers
+    from oauthdeploy.workflow.revocation import by_server, cut_off_now, observe
+
     chosen = set(options.servers or manifest.desired.servers)
     cut_offs = on_servers(declared_cut_offs(manifest.desired), chosen)
     try:

@@ -11,56 +11,29 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import OAuthDeployError, SafetyStop
 from oauthdeploy.drivers.base import Driver
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
-from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.outcome import ApplyReport, Event
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.running.apply import apply_plan, require_safety
 from oauthdeploy.running.apply_findings import NOT_VERIFIED
 from oauthdeploy.running.clock import utc_now
-from oauthdeploy.running.journal import JOURNALS, Journal
+from oauthdeploy.running.journal import Journal
 from oauthdeploy.running.precondition import Freshness, is_young
 from oauthdeploy.running.trust_proof import prove_trusts
 from oauthdeploy.workflow.audit_trail import PlannedCutOffs
 from oauthdeploy.workflow.connections import connected, prover_of, state_folder
 from oauthdeploy.workflow.locking import audit_file, local_sinks, locked
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.plan import Job
 from oauthdeploy.workflow.server_identity import identities
 
 Confirm = Callable[[Plan], bool]
 Listener = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A plan that is ready to be carried out, and what it was made from.
-
-    `manifest` is the one with the plan's desired state, for a rollback the inverse. `reviewed` is true if this very plan was
-    approved, so that every object is read again before its write. `in_place` are changes of a saved plan that were already
-    made. `resumes` and `undoes` name the journal of another run. `urgent` is true for a cut-off, which does what it can on
-    the servers that respond and verifies the outcome itself; its journals have a separate folder. `records` go to the audit
-    trail. `readers` are the drivers that read `live`, still open and unable to write, if the job is carried out with them;
-    `read_at` is when they began, by `time.monotonic`.
-    """
-
-    plan: Plan
-    manifest: Manifest
-    live: LiveState
-    in_place: tuple[Address, ...] = ()
-    reviewed: bool = False
-    resumes: str = ""
-    undoes: str = ""
-    urgent: bool = False
-    records: bool = True
-    journals: str = JOURNALS
-    readers: Mapping[str, Driver] | None = None
-    read_at: float | None = None
 
 
 def run_job(

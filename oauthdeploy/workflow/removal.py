@@ -12,10 +12,10 @@ from oauthdeploy.drivers.base import Driver
 from oauthdeploy.manifest.api import Manifest, ManifestRequest
 from oauthdeploy.model.state import Prune, PrunePolicy
 from oauthdeploy.planning.outcome import ApplyReport
-from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import load
-from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
+from oauthdeploy.workflow.execution import Confirm, Listener, run_job
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.plan import Job, planned
 
 _NOTHING_NAMED: Final = ("empty-manifest", "empty-section", "too-many-deletes")
 """The safety rules against a manifest that is empty by accident; here it is empty on purpose."""

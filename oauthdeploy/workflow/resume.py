@@ -17,11 +17,11 @@ from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.run_history import End, RunHistory
 from oauthdeploy.planning.selection import restrict_to
 from oauthdeploy.running.journal import JOURNALS, last_journal, read_run_history
-from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import load, state_folder
 from oauthdeploy.workflow.cut_offs_first import cutting_off_first
-from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
+from oauthdeploy.workflow.execution import Confirm, Listener, run_job
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.plan import Job, planned
 from oauthdeploy.workflow.server_identity import require_same_servers
 
 MANIFEST_CHANGED: Final = "manifest-changed"

@@ -48,9 +48,10 @@ from oauthdeploy.running.revocation_proof import prove
 from oauthdeploy.workflow import execution
 from oauthdeploy.workflow.audit_trail import AuditTrail
 from oauthdeploy.workflow.connections import connected, load, prover_of, state_folder
-from oauthdeploy.workflow.execution import Confirm, Job, Listener
+from oauthdeploy.workflow.execution import Confirm, Listener
 from oauthdeploy.workflow.locking import audit_file
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.plan import Job
 from oauthdeploy.workflow.planner import plan_for
 from oauthdeploy.workflow.revocation_request import RevocationRequest
 from oauthdeploy.workflow.tokens import ClientNotThere

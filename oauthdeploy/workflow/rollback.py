@@ -27,8 +27,9 @@ from oauthdeploy.planning.rollback.steps import Step, steps_of
 from oauthdeploy.running.journal import read_journal, read_run_history
 from oauthdeploy.running.read import read_wanted, wanted_of
 from oauthdeploy.workflow.connections import connected, load
-from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
+from oauthdeploy.workflow.execution import Confirm, Listener, run_job
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.plan import Job
 from oauthdeploy.workflow.planner import plan_now
 from oauthdeploy.workflow.server_identity import require_same_servers
 

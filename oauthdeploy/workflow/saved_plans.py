@@ -30,10 +30,10 @@ from oauthdeploy.planning.planfile.staleness import (
     manifest_moved,
 )
 from oauthdeploy.planning.unread import not_known
-from oauthdeploy.workflow.apply import planned
 from oauthdeploy.workflow.connections import connected, environment, narrowed, validate
-from oauthdeploy.workflow.execution import Confirm, Job, Listener, run_job
+from oauthdeploy.workflow.execution import Confirm, Listener, run_job
 from oauthdeploy.workflow.options import RunOptions
+from oauthdeploy.workflow.plan import Job, planned
 from oauthdeploy.workflow.planner import known_unkept, plan_now
 
 STDIN: Final = "-"

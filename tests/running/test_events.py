@@ -17,7 +17,8 @@ from oauthdeploy.model.objects import Scope
 from oauthdeploy.planning.changes import Action
 from oauthdeploy.planning.outcome import Event, EventType, Outcome, Status
 from oauthdeploy.running.apply_findings import interrupted
-from oauthdeploy.running.events import EventEmitter, event_document, event_schema
+from oauthdeploy.running.event_documents import event_document, event_schema
+from oauthdeploy.running.events import EventEmitter
 from tests.running.kit import NOON, at, create
 
 SCHEMA_FILE = Path(__file__).parents[2] / "schemas" / "event.v1.schema.json"

@@ -37,9 +37,16 @@ def apply_report(
     partial: bool = False,
     allowed: Collection[str] = (),
     nothing: str = "",
+    shown: Report | None = None,
 ) -> Report:
-    """The result of an apply with its plan. `partial` and `nothing` are those of `plan_report`."""
-    planned = plan_report(report.plan, manifest, partial=partial, allowed={*allowed, *report.allowed}, nothing=nothing)
+    """The result of an apply with its plan. `partial` and `nothing` are those of `plan_report`; `shown` is what was shown
+    before, and not built again if it is the report of this very plan.
+    """
+    planned = (
+        shown
+        if shown is not None and shown.subject is report.plan
+        else plan_report(report.plan, manifest, partial=partial, allowed={*allowed, *report.allowed}, nothing=nothing)
+    )
     items = [_item(outcome, planned_item) for outcome, planned_item in _with_items(report, planned)]
     columns = columns_of(planned.servers, items)
     whole = report.outcomes or report.in_place
