@@ -193,7 +193,8 @@ class DriverFacts:
     stores for its policies where and with which account to introspect, so that a stored trust proves nothing. `trusts_two`
     are the values of `Trust.via` with which a resource server can trust two authorization servers at once; the driver then
     reads and writes `Trust.also_trusted`. `registry_option` is the option that names a file in which the driver keeps what the
-    server does not list, and which has to outlast every run.
+    server does not list, and which has to outlast every run. `implied_scopes` are those that every client of users may request
+    without an association.
     """
 
     name: str
@@ -225,6 +226,7 @@ class DriverFacts:
     stores_trust: bool = False
     trusts_two: frozenset[Via] = frozenset()
     registry_option: str = ""
+    implied_scopes: frozenset[str] = frozenset()
 
     @cached_property
     def defaults(self) -> Mapping[Kind, Mapping[str, Any]]:

@@ -26,6 +26,7 @@ from oauthdeploy.model.fields import Model
 from oauthdeploy.model.state import LiveState
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.export.builder import export
+from oauthdeploy.planning.export.target_limits import ALLOWING
 from oauthdeploy.planning.export.values import Export, ExportOptions, Left
 from oauthdeploy.planning.inventory import Inventory, kinds_to_read
 from oauthdeploy.planning.omissions import Omission, beyond, findings_of
@@ -44,6 +45,9 @@ _STAND_IN: Final = "export-checks-its-plan"
 
 _TELLING: Final = 6
 """The length from which a secret that occurs in a text is no coincidence."""
+
+_OF_SERVERS: Final = frozenset({"name-not-accepted", "not-supported", "value-not-accepted"})
+"""The rules about what a server accepts."""
 
 _SECTIONS: Final = {"scopes": Kind.SCOPE, "clients": Kind.CLIENT}
 
@@ -264,17 +268,17 @@ class _Export:
         request = replace(self.request, environ={**stand_ins, **self.request.environ})
         sources = exported.files
         manifest, findings = load_manifest(request, self.facts, sources)
-        rules = [item for item in findings.errors if item.span is not None and not is_structural(item.rule)]
+        rules = [item for item in findings.errors if item.span is not None and self._can_be_ignored(item)]
         if manifest is None and rules and len(rules) == len(findings.errors):
             sources = tuple(with_ignores(source, rules) for source in exported.files)
             manifest, again = load_manifest(request, self.facts, sources)
             findings = again if manifest is None else findings
         if manifest is None:
-            if not self._leave_out(_unsayable(findings.errors)):
+            if not self._leave_out(self._as_a_whole(_unsayable(findings.errors))):
                 raise ManifestInvalid(findings)
             return None
         plan, _live, reports = plan_now(narrowed(manifest, self.options), drivers, self.options, self.facts)
-        if self._leave_out(self._undone(plan, reports)):
+        if self._leave_out(self._as_a_whole(self._undone(plan, reports))):
             return None
         kept = [replace(item, severity=Severity.WARNING) for item in rules]
         omissions = (*found.omissions, *self.omissions)
@@ -284,6 +288,16 @@ class _Export:
             for source, before in zip(sources, self.sources, strict=True)
         )
         return ExportReport(files, exported.variables, findings_now, omissions=omissions)
+
+    def _can_be_ignored(self, item: Diagnostic) -> bool:
+        """Whether a value may stay although it violates a rule. A copy takes no value along that its target does not accept."""
+        return not is_structural(item.rule) and (self.wanted.target is None or item.rule not in _OF_SERVERS)
+
+    def _as_a_whole(self, found: Iterable[tuple[Left, str]]) -> Iterator[tuple[Left, str]]:
+        """Leave a client out of a copy if the target does not take a field whose default may allow more."""
+        for (kind, name, path), why in found:
+            whole = self.wanted.levels and kind == Kind.CLIENT and path in ALLOWING
+            yield (kind, name, "" if whole else path), why
 
     def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
         """Leave out of the manifest what the plan would still change."""

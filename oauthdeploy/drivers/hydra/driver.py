@@ -400,6 +400,18 @@ class HydraDriver(Driver):
                     path=(*place, "grants"),
                 )
             )
+        if patterns := [uri for uri in value.redirect_uris or () if "*" in uri]:
+            found.append(
+                Diagnostic(
+                    "hydra-redirect-literal",
+                    "Hydra takes a redirect URI literally",
+                    f"{address} has {', '.join(patterns)}. Hydra compares redirect URIs character by character: * is no pattern.",
+                    "Write each redirect URI of the applications.",
+                    Severity.WARNING,
+                    str(address),
+                    path=(*place, "redirect_uris"),
+                )
+            )
         if value.tokens is not None and value.tokens.access_lifetime == "never":
             found.append(
                 Diagnostic(

@@ -22,6 +22,13 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write a duration.",
     ),
     (
+        "hydra-redirect-literal",
+        "warning",
+        "Hydra takes a redirect URI literally",
+        "Other servers read * in a redirect URI as a pattern. Hydra compares character by character, so that no URI matches.",
+        "Write each redirect URI of the applications.",
+    ),
+    (
         "hydra-refresh-tokens-stay",
         "warning",
         "Refresh tokens would stay valid",

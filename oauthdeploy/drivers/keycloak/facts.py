@@ -276,5 +276,7 @@ FACTS: Final = DriverFacts(
         }
     ),
     default_scopes_option="default_scopes",
+    # OpenID Connect Core 1.0 section 3.1.2.1: the scope that makes a request one of OpenID Connect.
+    implied_scopes=frozenset({"openid"}),
     beyond="users, groups, roles and who has them, identity providers, authentication flows, authorization services and keys",
 )

@@ -33,6 +33,7 @@ class Associations:
         if not servers:
             return
         lists = self._lists
+        self._name_stock()
         written: dict[str, dict[str, dict[str, AssignedAs | None]]] = defaultdict(lambda: defaultdict(dict))
         for address, value in inventory.desired.objects.items():
             if isinstance(value, Association) and address.server in (*servers, target):
@@ -95,7 +96,8 @@ class Associations:
         scopes, target = set().union(*have.values()), self.options.target
         if not all(self._same_pairs(written[server], pairs, server) for server, pairs in have.items()):
             return False
-        if not scopes and client not in self.inventory.desired.listed_clients and self._lacks(client):
+        missing = self._lacks(client) or bool(self.draft.made_by_target & self.draft.named[Kind.SCOPE])
+        if not scopes and client not in self.inventory.desired.listed_clients and missing:
             return False
         return target is None or all(self._same_pairs(written[target], pairs, target) for pairs in have.values())
 
@@ -109,6 +111,44 @@ class Associations:
     def _lacks(self, client: str) -> bool:
         """Whether a client lacks a named scope that new clients get. Its list must then be written, even if it is empty."""
         return any(there.lacks & self.draft.named[Kind.SCOPE] for there in self._sides_of(client).values())
+
+    def _name_stock(self) -> None:
+        """Record what a copy to a server of another kind changes in the scopes that no association is written for."""
+        source, target = self.options.source, self.options.target
+        clients = self.draft.named[Kind.CLIENT]
+        groups = [group for group in self._groups_of.values() if source in group.sides and group.key in clients]
+        if not self.draft.crosses or source is None or target is None or not groups:
+            return
+        named = self.draft.named[Kind.SCOPE]
+        for scope in sorted(
+            self.inventory.driver(source).implied_scopes - self.inventory.driver(target).implied_scopes
+        ):
+            why = f"every client of {source} may request it, and on {target} only those that have the association"
+            fix = "Write the scope and its associations if applications request it."
+            self.draft.omit(object_address(Kind.SCOPE, scope), "", why, fix)
+        if any(target not in group.sides for group in groups):
+            for scope in sorted(self.draft.made_by_target - named):
+                why = f"{target} may give it to new clients, and the manifest does not name it"
+                self.draft.omit(object_address(Kind.SCOPE, scope), "new_clients", why)
+        if self.draft.keeps_words:
+            used = {scope for group in groups for scope in self._lists.get(group.key, {}).get(source, {})}
+            for scope in sorted((self._scopes_on[source] & named) - used):
+                why = f"{target} keeps only the scopes that clients have, and no client that it gets has this one"
+                self.draft.omit(object_address(Kind.SCOPE, scope), "", why)
+        for group in groups:
+            if own := sorted(self._stock(source, group.key) - named):
+                why = f"{target} does not have the scopes that {source} makes itself: {', '.join(own)}"
+                self.draft.omit(object_address(Kind.CLIENT, group.key), "scopes", why)
+
+    def _stock(self, server: str, client: str) -> frozenset[str]:
+        """The scopes that a client has on a server because every new client gets them."""
+        name = self._groups_of[client].former[server]
+        objects = self.inventory.live.servers[server].objects
+        return frozenset(
+            address.scope
+            for address, there in objects.items()
+            if address.kind is Kind.ASSOCIATION and there.built_in and address.client == name
+        )
 
     def _sides_of(self, client: str) -> Mapping[str, LiveObject]:
         """The live objects of a client, by server."""

@@ -101,22 +101,26 @@ def _scopes(draft: Draft, entries: Entries, groups: Iterable[LiveClient]) -> Ite
         if not draft.options.takes(name):
             continue
         sides = found.get(name, {})
-        own = name in draft.words or not all(there.built_in for there in sides.values())
+        own = not all(there.built_in for there in sides.values()) or (
+            name in draft.words and name not in draft.made_by_target
+        )
         if name in draft.named[Kind.SCOPE] or own:
             yield from entries.entry(Kind.SCOPE, name, sides)
             continue
-        if name in needed:
+        if name in needed or name in draft.words:
             draft.named[Kind.SCOPE].add(name)
             everywhere = set(sides) == set(draft.inventory.holders(Kind.SCOPE))
             yield EntryEdit(name, values={"external": True}, on=None if everywhere else tuple(sides))
 
 
 def _unusual_scopes(draft: Draft, groups: Iterable[LiveClient]) -> frozenset[str]:
-    """The scopes that some client has although a new client does not get them, or the reverse: lists must name them."""
+    """The scopes that lists must name: some client has them although a new client does not get them, or the reverse. A copy to a
+    server that keeps only their names needs all that clients have.
+    """
     found = {scope for group in groups for there in group.sides.values() for scope in there.lacks}
     for server in draft.inventory.read(Kind.ASSOCIATION):
         for address, there in draft.inventory.live.servers[server].objects.items():
-            if address.kind is Kind.ASSOCIATION and not there.built_in:
+            if address.kind is Kind.ASSOCIATION and (draft.keeps_words or not there.built_in):
                 found.add(address.scope)
     return frozenset(found)
 

@@ -56,6 +56,24 @@ class Draft:
                     found[address.scope].add(server)
         return {name: frozenset(servers) for name, servers in found.items()}
 
+    @cached_property
+    def crosses(self) -> bool:
+        """Whether this is a copy to a server of another kind."""
+        source, target = self.options.source, self.options.target
+        inventory = self.inventory
+        return source is not None and target is not None and inventory.driver(source) is not inventory.driver(target)
+
+    @cached_property
+    def made_by_target(self) -> frozenset[str]:
+        """The scopes that the target of a copy to another kind of server makes by itself; its new clients may get them."""
+        there = self.inventory.live.servers[self.options.target or ""].objects if self.crosses else {}
+        return frozenset(address.name for address, one in there.items() if address.kind is Kind.SCOPE and one.built_in)
+
+    @cached_property
+    def keeps_words(self) -> bool:
+        """Whether the target of a copy to another kind of server keeps only the names of scopes, so that it can have any."""
+        return self.crosses and self.options.target in self.inventory.desired.words
+
     def naming(self, kind: Kind, name: str) -> frozenset[str]:
         """The servers that keep only the name of a scope and that have it, by a client, the manifest or this copy."""
         if kind is not Kind.SCOPE:

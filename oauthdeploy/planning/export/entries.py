@@ -15,6 +15,7 @@ from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.draft import UNWRITABLE, Draft
 from oauthdeploy.planning.export.driver_options import option_edits
 from oauthdeploy.planning.export.scope_contents import Contents, contents_of
+from oauthdeploy.planning.export.target_limits import TargetLimits
 from oauthdeploy.planning.export.values import EntryEdit, OptionEdit, can_be_written
 from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
 
@@ -31,6 +32,8 @@ class Entries:
         self.inventory = draft.inventory
         self.options = draft.options
         self.left = draft.left
+        target = self.options.target
+        self.limits = TargetLimits(self.inventory, target) if self.options.levels and target is not None else None
 
     def entry(
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], known_as: Mapping[str, str] | None = None
@@ -38,7 +41,9 @@ class Entries:
         """The edit of one entry, where one is needed. `sides` are the live objects by server, `known_as` their names there."""
         if (kind, name) in self.draft.external:
             return
-        if (kind.value, name, "") in self.left or not can_be_written(name):
+        if (kind.value, name, "") in self.left:
+            return
+        if not can_be_written(name):
             if name not in self.draft.named[kind]:
                 self.draft.omit(object_address(kind, name), "", "a manifest cannot express its name")
             return
@@ -56,6 +61,8 @@ class Entries:
                 return
             there = {source: sides[source]} if source in sides else {}
         placed = self.inventory.placed(kind, name)
+        if not placed and self._is_refused(kind, name, there):
+            return
         where = self._servers_of(kind, there, placed)
         if where or self.draft.naming(kind, name):
             yield from self._written_entry(kind, name, there, sides.get(target or ""), placed, where)
@@ -69,6 +76,25 @@ class Entries:
         """Why a server that has an object of this name makes no other of it; "" where it does."""
         limits = (self.inventory.driver(server).names.get(kind) for server in servers)
         return next((breach for limit in limits if limit is not None and (breach := limit.breach(name))), "")
+
+    def _is_refused(self, kind: Kind, name: str, there: Mapping[str, LiveObject]) -> bool:
+        """Whether the target of a copy cannot have an object of the source; records why."""
+        if self.limits is None or not there:
+            return False
+        if why := self.limits.refusal(kind, name, next(iter(there.values()))):
+            self.draft.omit(object_address(kind, name), "", why)
+            if kind is Kind.SCOPE:
+                self.draft.odd_scopes.add(name)
+        return bool(why)
+
+    def _accepted(self, kind: Kind, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values that the target of a copy accepts; records the entries of lists that it does not."""
+        if self.limits is None:
+            return dict(values)
+        for path, value in values.items():
+            for why in self.limits.refused_entries(kind, path, value):
+                self.draft.omit(object_address(kind, name), path, f"{self.options.target} does not accept it: {why}")
+        return {path: self.limits.accepted(kind, path, value) for path, value in values.items()}
 
     def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
         """The servers of an entry: those that have it, the target, and those of the manifest that were not read."""
@@ -89,7 +115,12 @@ class Entries:
     ) -> Iterator[EntryEdit]:
         """The entry with its fields, its servers (`where`) and its options; nothing if the manifest has it like that."""
         self.draft.named[kind].add(name)
-        values, dropped = self._fields(kind, name, there, target)
+        told, dropped = self._fields(kind, name, there, target)
+        values = told if placed else self._accepted(kind, name, told)
+        # An entry has one value for all servers, and the source keeps its own.
+        narrowed = values != told
+        if narrowed:
+            where = tuple(server for server in where if server == self.options.target)
         contents = (
             contents_of(self.inventory, self.options, name, there, self.left) if kind is Kind.SCOPE else Contents()
         )
@@ -112,7 +143,7 @@ class Entries:
             on=None if everywhere or not moved else where,
             everywhere=everywhere and moved and not new,
             secret=secret,
-            options=self._options(kind, name, there),
+            options=() if narrowed else self._options(kind, name, there),
         )
         if new or edit != EntryEdit(name):
             yield edit
@@ -224,10 +255,11 @@ class Entries:
         model = MODEL_OF[kind]
         if value is None or (path == "name" and value == name and self._key_stands_in(kind, path, told)):
             return False
-        if self.options.target is not None and target is not None:
-            have = flatten(target.value).get(path)
+        if self.options.target is not None:
+            have = flatten(target.value).get(path) if target is not None else None
             default = self.inventory.default(self.options.target, model, path)
-            if not same(have if have is not None else default, value):
+            known = target is not None or default is not None
+            if known and not same(have if have is not None else default, value):
                 return True
         if self.options.full:
             return True

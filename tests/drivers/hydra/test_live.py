@@ -14,7 +14,6 @@ from tests.contract.hydra import UNMANAGED
 from tests.live.conftest import Result, run_command
 from tests.servers import hydra as hydra_server
 from tests.servers.hydra import Hydra
-from tests.servers.keycloak import Realm
 from tests.servers.opa import Opa
 from tests.servers.plugin import RUN, usable
 
@@ -252,47 +251,3 @@ def test_the_public_address_is_not_taken_for_the_admin_api(shop: Folder, hydra: 
     ran = shop.run("plan")
     assert ran.code not in (0, 2), ran.out
     assert "4445" in ran.out + ran.err
-
-
-def test_clients_move_from_keycloak_and_back_with_every_loss_named(tmp_path: Path, hydra: Hydra, realm: Realm) -> None:
-    """Twenty clients of every shape: those that both hold come back equal, and each field that is lost is in the report."""
-    keycloak = {
-        "role": "authorization",
-        "driver": "keycloak",
-        "url": realm.server.url,
-        "credentials": {"username": realm.server.username, "password": "${env:KEYCLOAK_PASSWORD}"},
-        "options": {"realm": realm.name},
-    }
-    shop = Folder(tmp_path, hydra)
-    shapes: list[dict[str, Any]] = [
-        {"publicClient": True, "standardFlowEnabled": True, "redirectUris": ["https://a.example.com/cb"]},
-        {"serviceAccountsEnabled": True, "standardFlowEnabled": False, "secret": "s-e-c-r-e-t-9"},
-        {"standardFlowEnabled": True, "redirectUris": ["https://b.example.com/cb"], "name": "Shop", "description": "D"},
-        {"implicitFlowEnabled": True, "standardFlowEnabled": False, "redirectUris": ["https://c.example.com/"]},
-        {"serviceAccountsEnabled": True, "standardFlowEnabled": False, "enabled": False},
-    ]
-    realm.add("/client-scopes", {"name": "orders.read", "protocol": "openid-connect"})
-    for number in range(20):
-        body = {"clientId": f"client-{number}", "optionalClientScopes": ["orders.read"], **shapes[number % len(shapes)]}
-        realm.add("/clients", body)
-    text = {"version": 1, "name": "move", "servers": {"old": keycloak, "login": shop.login}}
-    (tmp_path / "oauthdeploy.yaml").write_text(json.dumps(text))
-    names = [f"CLIENT_{number}_SECRET" for number in range(20)]
-    environment = {"KEYCLOAK_PASSWORD": realm.server.password, **dict.fromkeys(names, "a-secret-of-nine")}
-
-    def run(*arguments: str) -> Result:
-        return run_command(tmp_path, *arguments, env=environment)
-
-    exported = run("export", "--from", "old", "--to", "login", "--write")
-    assert exported.code == 0, exported.out + exported.err
-    told = " ".join((exported.out + exported.err).split())
-    for lost in ("description", "enabled"):
-        assert lost in told, told
-    applied = run("apply", "--yes", "--target", "*@login", "--allow", "too-many-updates")
-    assert applied.code == 0, applied.out + applied.err
-    moved = {client["client_id"]: client for client in hydra.get("/admin/clients?page_size=1000")}
-    assert len([name for name in moved if name.startswith("client-")]) == 20
-    assert moved["client-1"]["grant_types"] == ["client_credentials"]
-    assert moved["client-0"]["redirect_uris"] == ["https://a.example.com/cb"]
-    assert moved["client-0"]["token_endpoint_auth_method"] == "none"
-    assert "orders.read" in moved["client-2"]["scope"].split()
