@@ -94,6 +94,7 @@ PLANNING = [
     "omissions",
     "export.values",
     "export.driver_options",
+    "export.target_limits",
     "export.scope_contents",
     "export.settings",
     "export.draft",
