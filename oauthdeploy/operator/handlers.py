@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +31,16 @@ _NO_BODY_OF_INTEREST: Final = "type!=kubernetes.io/service-account-token,type!=h
 """Secrets that no estate refers to, and that are many or large."""
 _TICK: Final = 1.0
 _AFTER_A_BUG: Final = 60.0
+_CONNECT_SECONDS: Final = 10.0
+
+
+class _Backoffs:
+    """Seconds between the attempts of a watch, without an end: kopf's own end after a minute, and the operator with them."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (1.0, 1.0, 2.0, 3.0)
+        while True:
+            yield 5.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ class Operator:
 
     async def end(self) -> None:
         """Start nothing more; let requests in flight finish, and skip the rest of each run."""
-        self.worker.stop.set()
+        self.worker.end()
         if self._scheduler is not None:
             self._scheduler.cancel()
             with suppress(asyncio.CancelledError):
@@ -170,6 +180,8 @@ def registry_of(operator: Operator) -> kopf.OperatorRegistry:
         settings.peering.standalone = True
         settings.watching.field_selectors["secrets"] = _NO_BODY_OF_INTEREST
         settings.watching.chunk_size = 500
+        settings.networking.error_backoffs = _Backoffs()
+        settings.networking.connect_timeout = _CONNECT_SECONDS
         operator.start()
 
     @kopf.on.cleanup(registry=registry)

@@ -14,7 +14,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -112,8 +113,27 @@ class Worker:
         self.cluster = cluster
         self.settings = settings
         self.identity = identity
-        self.stop = threading.Event()
+        self._ending = threading.Event()
+        self._stops: set[threading.Event] = set()
         self._slots = Slots(settings.per_server)
+
+    def end(self) -> None:
+        """Skip the rest of each run, and of each that begins from now on."""
+        self._ending.set()
+        for stop in list(self._stops):
+            stop.set()
+
+    @contextmanager
+    def _stop_event(self) -> Iterator[threading.Event]:
+        """The event that stops one run. A run sets it itself if it has lost its lock, which must not stop the others."""
+        stop = threading.Event()
+        self._stops.add(stop)
+        try:
+            if self._ending.is_set():
+                stop.set()
+            yield stop
+        finally:
+            self._stops.discard(stop)
 
     def work(self, namespace: str, name: str, versions: Versions) -> Next:
         """Run the estate if it is due. `versions` are those of ConfigMaps and Secrets of its namespace.
@@ -239,25 +259,26 @@ class Worker:
                 self._slots.take(wanted)
                 slots.extend(wanted)
 
-        task = Task(
-            mode=spec.mode,
-            request=inputs.request,
-            options=RunOptions(
-                targets=spec.targets,
-                allow=spec.allow,
-                asks=False,
-                state_dir=self._state(metadata) or folder / "state",
-                lease=LeaseHome(metadata["namespace"], self.cluster.client),
-                on_manifest=look,
-            ),
-            folder=folder,
-            pending=self._pending(body) if spec.mode is Mode.APPROVE and not remove else None,
-            approved=str((metadata.get("annotations") or {}).get(APPROVE, "")),
-            remove=remove,
-            stop=self.stop,
-            on_event=_teller(metadata),
-        )
-        result = _guarded(task)
+        with self._stop_event() as stop:
+            task = Task(
+                mode=spec.mode,
+                request=inputs.request,
+                options=RunOptions(
+                    targets=spec.targets,
+                    allow=spec.allow,
+                    asks=False,
+                    state_dir=self._state(metadata) or folder / "state",
+                    lease=LeaseHome(metadata["namespace"], self.cluster.client),
+                    on_manifest=look,
+                ),
+                folder=folder,
+                pending=self._pending(body) if spec.mode is Mode.APPROVE and not remove else None,
+                approved=str((metadata.get("annotations") or {}).get(APPROVE, "")),
+                remove=remove,
+                stop=stop,
+                on_event=_teller(metadata),
+            )
+            result = _guarded(task)
         if result.waits is not None and result.waits.document is not None:
             return self._stored(body, result, result.waits)
         return result

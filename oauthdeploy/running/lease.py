@@ -184,7 +184,7 @@ class Leases:
         """
         with self._turn:
             asked = _clock()
-            if self._lost or asked - self._sure_at >= self._duration:
+            if self.expired:
                 self._lost = True
                 return False
             if asked - self._looked_at < _TRUSTED_FOR:
@@ -198,7 +198,14 @@ class Leases:
                     self._looked_at = asked
             except LeaseFailed:
                 pass
+            # An API server that is silent keeps this waiting, perhaps beyond the expiry.
+            self._lost = self.expired
             return not self._lost
+
+    @property
+    def expired(self) -> bool:
+        """Whether they were lost, or not renewed in time, as far as this process knows without asking."""
+        return self._lost or _clock() - self._sure_at >= self._duration
 
     # -- looking -----------------------------------------------------------------------------------------------------
 

@@ -153,3 +153,34 @@ def test_nothing_is_lost_while_the_api_server_is_away(
             assert replica.stop() == 0
     finally:
         cluster.stop()
+
+
+def test_a_run_that_loses_its_lock_does_not_stop_the_others(
+    namespace: Namespace, site: Site, start_replica: StartReplica
+) -> None:
+    """Only that run ends; the next one of the same replica does the rest."""
+    estate(
+        namespace, "shop", site, many_scopes("shop", 30).replace("retries: 0", "retries: 0, requests_per_second: 10")
+    )
+    replica = start_replica(namespace)
+    end = time.monotonic() + 20
+    while len(site.writes()) < 3:
+        assert time.monotonic() < end, replica.words()
+        time.sleep(0.02)
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace.name}/leases"
+    (lock,) = (
+        item
+        for item in namespace.cluster.get(path)["items"]
+        if item["metadata"].get("annotations", {}).get(f"{GROUP}/manifest") == "shop"
+    )
+    taken = {"spec": {"holderIdentity": "somebody@elsewhere/1/a", "leaseDurationSeconds": 1}}
+    answer = namespace.cluster.call(
+        "PATCH",
+        f"{path}/{lock['metadata']['name']}",
+        taken,
+        headers={"Content-Type": "application/merge-patch+json"},
+    )
+    assert answer.ok, answer.text
+    namespace.wait("shop", in_sync, 60)
+    assert "has lost its lock" in replica.words()
+    assert {f"s{index}" for index in range(30)} <= site.scopes()

@@ -20,18 +20,24 @@ URLS = ("https://login.example.com/", "https://orders.example.com")
 
 
 class Api:
-    """Leases in memory; `away` makes requests fail, `forget_answer` makes the next write succeed without an answer."""
+    """Leases in memory; `away` makes requests fail, `silent` is called before they fail, `forget_answer` makes the next write
+    succeed without an answer.
+    """
 
     def __init__(self) -> None:
         self.leases: dict[str, dict[str, Any]] = {}
         self.version = 0
         self.away = False
+        self.silent: Callable[[], None] | None = None
         self.forget_answer = False
         self.requests: list[str] = []
         self.turn = threading.Lock()
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         with self.turn:
+            if self.silent is not None:
+                self.silent()
+                raise httpx2.ReadTimeout("no answer", request=request)
             if self.away:
                 raise httpx2.ConnectError("refused", request=request)
             self.requests.append(request.method)
@@ -178,6 +184,19 @@ def test_an_api_server_that_is_away_takes_nothing_away_before_the_expiry(
     api.away = True
     with pytest.raises(LeaseFailed, match="does not answer"):
         make().take()
+
+
+def test_an_api_server_that_is_silent_does_not_hold_a_write_beyond_the_expiry(
+    make: Callable[[], Leases], clock: Clock, api: Api
+) -> None:
+    """The question was asked before the expiry, and nobody answered until after it."""
+    run = make()
+    assert run.take() is None
+    api.silent = lambda: clock.pass_by(5)
+    clock.pass_by(DURATION_SECONDS - 10)
+    assert run.still_held()
+    clock.pass_by(2)
+    assert not run.still_held()
 
 
 def test_a_renewal_whose_answer_was_lost_is_recognized(make: Callable[[], Leases], clock: Clock, api: Api) -> None:

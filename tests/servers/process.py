@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,10 +30,23 @@ class Running:
     name: str
     log: Path
     mark: Path
-    """A file that is there as long as the process is."""
+    """A file that is there as long as the process is, and contains its id."""
 
     def alive(self) -> bool:
         return self.mark.exists()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process, for signals."""
+        return int(self.mark.read_text())
+
+    def kill(self, within: float = 10) -> None:
+        """Kill the process, also one that SIGSTOP has suspended, and wait for its end."""
+        os.kill(self.pid, signal.SIGKILL)
+        end = time.monotonic() + within
+        while self.alive() and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not self.alive(), f"{self.name} was not killed; its log: {self.log}"
 
     def stop(self, within: float = 30) -> None:
         """End the process and wait for its end; a second call does nothing."""
