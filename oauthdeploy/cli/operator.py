@@ -76,6 +76,13 @@ from oauthdeploy.core.extras import needs_extra
     help="How long another replica waits for one that does not answer before it takes over an estate.",
 )
 @option(
+    "--lease-namespace",
+    env="OPERATOR_LEASE_NAMESPACE",
+    metavar="NAME",
+    help="Keep the Leases by which replicas share servers in this namespace, the same for all.  [default: that of the pod, "
+    "or of the kubeconfig]",
+)
+@option(
     "--health-listen",
     env="OPERATOR_HEALTH_LISTEN",
     metavar="HOST:PORT",
@@ -105,6 +112,7 @@ def operator(
     allow_server: tuple[str, ...],
     state_dir: Path | None,
     claim_seconds: int,
+    lease_namespace: str | None,
     health_listen: tuple[str, int] | None,
     metrics_listen: tuple[str, int] | None,
     log_format: str,
@@ -127,7 +135,7 @@ def operator(
     for noisy in ("httpx2", "kopf.objects"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     options = Options(namespaces, workers, per_namespace, per_server, health_listen)
-    settings = Settings(Bounds(allow_server), per_server, state_dir, claim_seconds)
+    settings = Settings(Bounds(allow_server), per_server, state_dir, claim_seconds, lease_namespace or "")
     worker = Worker(Cluster(kubernetes_client()), settings)
 
     def make() -> Operator:

@@ -32,6 +32,13 @@ class Throttle:
         """The current limit of concurrent requests."""
         return self._width
 
+    def limit(self, most: int) -> None:
+        """Change the limit that the caller sets; what a server has narrowed stays narrow."""
+        with self._changed:
+            self._width = most if self._width == self._most else min(self._width, most)
+            self._most = most
+            self._changed.notify_all()
+
     @property
     def pause(self) -> float:
         """Seconds until the server accepts new requests."""
@@ -68,7 +75,7 @@ class Throttle:
     def speed_up(self) -> None:
         """Report that the server handled a request."""
         with self._changed:
-            if self._width == self._most:
+            if self._width >= self._most:
                 return
             self._good += 1
             # Only a whole round at this width shows that the server can handle it.

@@ -28,10 +28,10 @@ from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, ServerError, UnexpectedAnswer, Unreachable
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.core.version import __version__
-from oauthdeploy.drivers.concurrency_limit import Throttle
+from oauthdeploy.drivers.egress import Egress, Gate, own_gate
 from oauthdeploy.drivers.exchange import Answer, Call, judge
 from oauthdeploy.drivers.json_wire import FORM, Route, encode, encode_form, header_secrets, masked, secrets_in
-from oauthdeploy.drivers.rate_limit import RETRY_AFTER_LIMIT, Pace, backoff, http_date, retry_after
+from oauthdeploy.drivers.rate_limit import RETRY_AFTER_LIMIT, backoff, http_date, retry_after
 from oauthdeploy.drivers.request_count import Tally, count, counting
 from oauthdeploy.drivers.transport import (
     SAFE_METHODS,
@@ -125,8 +125,10 @@ class AdminClient:
         limits: Limits,
         *,
         sleep: Callable[[float], None] | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        """`server` is the name for errors; `url` is the base URL; `session` comes from `make_session`.
+        """`server` is the name for errors; `url` is the base URL; `session` comes from `make_session`; `gate` is what its
+        requests pass (None: one of its own).
 
         `sleep` waits for some seconds; the default wait also ends when the stop event is set (`set_stop_event`).
         """
@@ -139,8 +141,8 @@ class AdminClient:
         self._limits = limits
         self._stop = threading.Event()
         self._sleep = sleep or self._nap
-        self._throttle = Throttle(limits.parallel)
-        self._pace = Pace(limits.requests_per_second, sleep=self._sleep)
+        self._gate = gate or own_gate(limits)
+        self._throttle = self._gate.throttle
         self._lock = threading.Lock()
         self._sent = 0
         self._secrets: set[Secret] = set()
@@ -255,7 +257,7 @@ class AdminClient:
         return max(own, self._throttle.pause)
 
     def _attempt(self, call: Call) -> Answer:
-        self._pace.wait()
+        self._gate.pace.wait(self._sleep)
         request = self._prepared(call)
         response, raw = self._exchange(call, request)
         # A server that refuses the sign-in has not processed the request, so any method may be sent again.
@@ -272,6 +274,7 @@ class AdminClient:
         silence = min(seconds, self._limits.read_timeout or seconds)
         with self._throttle.turn() as taken, deadline(seconds, silence):
             try:
+                self._gate.check()
                 response = self._session.send(
                     request,
                     stream=True,
@@ -395,12 +398,13 @@ def open_client(
     read_only: bool,
     base: Path,
     post_only: str | None = None,
+    egress: Egress | None = None,
 ) -> AdminClient:
     """Create the client of one server entry; its TLS files are relative to the folder `base`.
 
     With `read_only` every method but GET, HEAD and OPTIONS raises WriteRefused before anything is sent; with `post_only`
-    everything but a POST to that path below the server's URL. Sends nothing. Raises ManifestInvalid for an invalid URL or
-    TLS file.
+    everything but a POST to that path below the server's URL. `egress` is the way out of the process, if that is
+    shared. Sends nothing. Raises ManifestInvalid for an invalid URL or TLS file.
     """
     url = server.url or ""
     why = _bad_address(url)
@@ -422,10 +426,12 @@ def open_client(
         read_only=read_only,
         proxy=proxy,
         server_name=server.tls.server_name,
+        egress=egress,
     )
     if post_only is not None:
         allow_one_post(session, url.rstrip("/") + post_only)
-    client = AdminClient(server_name, url, session, auth, server.limits)
+    gate = egress.gate(url, server.limits) if egress is not None else None
+    client = AdminClient(server_name, url, session, auth, server.limits, gate=gate)
     if isinstance(proxy, Proxy) and proxy.password is not None:
         client.guard(proxy.password)
     return client

@@ -33,8 +33,18 @@ class Pace:
         self._lock = threading.Lock()
         self._next = 0.0
 
-    def wait(self) -> None:
-        """Return when it is this caller's turn."""
+    def limit(self, per_second: int | None) -> None:
+        """Change the rate, from the next turn on."""
+        with self._lock:
+            self._gap = 0.0 if per_second is None else 1.0 / per_second
+
+    @property
+    def busy_for(self) -> float:
+        """Seconds until a caller would not have to wait."""
+        return max(0.0, self._next - self._clock())
+
+    def wait(self, sleep: Callable[[float], None] | None = None) -> None:
+        """Return when it is this caller's turn; the caller may bring its own `sleep`."""
         if not self._gap:
             return
         with self._lock:
@@ -44,7 +54,7 @@ class Pace:
             # who book.
             self._next = turn + self._gap
         if turn > now:
-            self._sleep(turn - now)
+            (sleep or self._sleep)(turn - now)
 
 
 def backoff(attempt: int, after: float | None = None) -> float:

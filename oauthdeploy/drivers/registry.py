@@ -32,6 +32,7 @@ from oauthdeploy.model.servers import Server
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from oauthdeploy.drivers.egress import Egress
     from oauthdeploy.drivers.http import AdminClient
 
 GROUP: Final = "oauthdeploy.drivers"
@@ -241,14 +242,17 @@ def open_driver(
     *,
     read_only: bool,
     base: Path,
+    egress: Egress | None = None,
 ) -> Driver:
     """Make the driver of the server entry `name`. Nothing is sent yet.
 
     `credentials` and `options` are the driver's own parts of the entry, as its models or still as written; `base` is the
     folder that relative paths start from. With `read_only` nothing can be written through the driver.
+    `egress` is the way out of the process, if that is shared.
     Raises DriverNotUsable, and ManifestInvalid for what the entry has wrong.
     """
-    return connect(get_driver(server.driver), name, server, credentials, options, read_only=read_only, base=base)
+    info = get_driver(server.driver)
+    return connect(info, name, server, credentials, options, read_only=read_only, base=base, egress=egress)
 
 
 def connect(
@@ -260,6 +264,7 @@ def connect(
     *,
     read_only: bool,
     base: Path,
+    egress: Egress | None = None,
 ) -> Driver:
     """The same for a driver that is at hand, registered or not."""
     if info.open is None:
@@ -275,10 +280,10 @@ def connect(
     own_options = _validated(name, "options", info.facts.options, options)
 
     def token_client(path: str) -> AdminClient:
-        return open_client(name, server, None, read_only=False, base=base, post_only=path)
+        return open_client(name, server, None, read_only=False, base=base, post_only=path, egress=egress)
 
     auth = None if info.sign_in is None else info.sign_in(SignIn(own_credentials, own_options, token_client))
-    http = open_client(name, server, auth, read_only=read_only, base=base)
+    http = open_client(name, server, auth, read_only=read_only, base=base, egress=egress)
     return info.open(Connection(name, server, own_credentials, own_options, http, base))
 
 

@@ -13,6 +13,7 @@ from requests.auth import AuthBase
 
 from oauthdeploy.core.errors import Forbidden, NotFound, ServerError, Unauthorized, UnexpectedAnswer
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.drivers.egress import Egress
 from oauthdeploy.drivers.http import BasicAuth, BearerAuth, open_client
 from oauthdeploy.drivers.json_wire import FORM
 from oauthdeploy.model.objects import Trust
@@ -22,10 +23,13 @@ from oauthdeploy.model.servers import Role, Server
 class HttpProver:
     """Tries tokens over HTTP, with the TLS settings, proxies and limits of the manifest's server entries."""
 
-    def __init__(self, servers: Mapping[str, Server], introspection: Mapping[str, str], base: Path) -> None:
+    def __init__(
+        self, servers: Mapping[str, Server], introspection: Mapping[str, str], base: Path, egress: Egress | None = None
+    ) -> None:
         """`servers` are the entries by name, `introspection` the endpoints of those that have one. TLS files are relative to
-        `base`.
+        `base`. `egress` is the way out of the process, if that is shared.
         """
+        self._egress = egress
         self._servers = servers
         self._introspection = introspection
         self._base = base
@@ -78,7 +82,7 @@ class HttpProver:
     def _published(self, server: str, address: str) -> object:
         base, path = _split(address)
         entry = self._servers[server].model_copy(update={"url": base})
-        client = open_client(server, entry, None, read_only=True, base=self._base)
+        client = open_client(server, entry, None, read_only=True, base=self._base, egress=self._egress)
         try:
             return client.get(path).body
         finally:
@@ -88,7 +92,9 @@ class HttpProver:
         """What an introspection endpoint says about a token. Raises ServerError."""
         base, path = _split(endpoint)
         entry_at_base = entry.model_copy(update={"url": base})
-        client = open_client(server, entry_at_base, auth, read_only=False, base=self._base, post_only=path)
+        client = open_client(
+            server, entry_at_base, auth, read_only=False, base=self._base, post_only=path, egress=self._egress
+        )
         try:
             form = {"token": token, "token_type_hint": "access_token"}
             answer = client.request("POST", path, form, content_type=FORM, repeatable=True)
@@ -106,7 +112,7 @@ class HttpProver:
         """See `Prover`. Sends a GET to the address."""
         base, path = _split(url)
         name, entry = self._behind(base)
-        client = open_client(name, entry, BearerAuth(token), read_only=True, base=self._base)
+        client = open_client(name, entry, BearerAuth(token), read_only=True, base=self._base, egress=self._egress)
         client.guard(token)
         try:
             client.get(path)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import requests
@@ -20,9 +20,11 @@ from requests.cookies import RequestsCookieJar
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, WriteRefused
+from oauthdeploy.drivers.egress import Egress, Withheld
 from oauthdeploy.model.servers import Proxy, Tls
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -105,13 +107,54 @@ class _DeadlineSocket:
         return getattr(self._sock, name)
 
 
-class _PlainConnection(HTTPConnection):
+class _Screened(HTTPConnection):
+    """A connection that asks `egress` about the very address that it connects to: a name server may give another one later."""
+
+    egress: ClassVar[Egress | None] = None
+    scheme: ClassVar[str]
+
+    def _new_conn(self) -> socket.socket:
+        if self.egress is None:
+            return super()._new_conn()
+        name = self._dns_host
+        try:
+            for address in self._permitted(self.egress):
+                # The name stays what certificates are checked against.
+                self._dns_host = address
+                try:
+                    return super()._new_conn()
+                except NewConnectionError as error:
+                    failed = error
+            raise failed
+        finally:
+            self._dns_host = name
+
+    def _permitted(self, egress: Egress) -> list[str]:
+        """The addresses of the host that may be reached. Raises NameResolutionError, and Withheld if it has no others."""
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            unknown = error if isinstance(error, socket.gaierror) else socket.gaierror(socket.EAI_NONAME, str(error))
+            raise NameResolutionError(self.host, self, unknown) from error
+        addresses = list(dict.fromkeys(str(where[0]) for *_, where in found))
+        refusals = [egress.refusal(self.scheme, self.host, self.port, address) for address in addresses]
+        permitted = [address for address, why in zip(addresses, refusals, strict=True) if not why]
+        if not permitted:
+            raise Withheld(refusals[0], "Name another server, or let the operator's administrator allow this one.")
+        return permitted
+
+
+class _PlainConnection(_Screened):
+    scheme = "http"
+
     def connect(self) -> None:
         super().connect()
         self.sock = _DeadlineSocket(self.sock)
 
 
-class _TlsConnection(HTTPSConnection):
+class _TlsConnection(_Screened, HTTPSConnection):
+    scheme = "https"
+
     def connect(self) -> None:
         super().connect()
         # Every report says that verification is off; a warning for each connection would hide that.
@@ -127,12 +170,33 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
+def _pools(egress: Egress | None) -> dict[str, type[HTTPConnectionPool]]:
+    """The classes of pools by scheme, whose connections ask `egress`."""
+    if egress is None:
+        return {"http": _PlainPool, "https": _TlsPool}
+    plain = type("_ScreenedPlainConnection", (_PlainConnection,), {"egress": egress})
+    tls = type("_ScreenedTlsConnection", (_TlsConnection,), {"egress": egress})
+    return {
+        "http": type("_ScreenedPlainPool", (_PlainPool,), {"ConnectionCls": plain}),
+        "https": type("_ScreenedTlsPool", (_TlsPool,), {"ConnectionCls": tls}),
+    }
+
+
 class Adapter(HTTPAdapter):
     """Pools of `parallel` connections with our own TLS context; retries nothing."""
 
-    def __init__(self, parallel: int, context: ssl.SSLContext | None, server_name: str | None = None) -> None:
-        """`server_name` is the host for SNI and for the certificate check; None: that of the address."""
+    def __init__(
+        self,
+        parallel: int,
+        context: ssl.SSLContext | None,
+        server_name: str | None = None,
+        egress: Egress | None = None,
+    ) -> None:
+        """`server_name` is the host for SNI and for the certificate check; None: that of the address. `egress` says which IP
+        addresses may be connected to; None: all.
+        """
         self._context = context
+        self._pools = _pools(egress)
         self._server_name = server_name
         # Without pool_block, urllib3 opens connections beyond the limit and closes them after one request.
         super().__init__(pool_connections=2, pool_maxsize=parallel, pool_block=True)
@@ -142,14 +206,14 @@ class Adapter(HTTPAdapter):
         if self._context is not None:
             kwargs["ssl_context"] = self._context
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         """Reach servers behind a proxy with the same TLS context."""
         if self._context is not None:
             proxy_kwargs["ssl_context"] = self._context
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+        manager.pool_classes_by_scheme = self._pools
         return manager
 
     def build_connection_pool_key_attributes(
@@ -215,20 +279,23 @@ def make_session(
     read_only: bool,
     proxy: Literal["direct"] | Proxy | None = None,
     server_name: str | None = None,
+    egress: Egress | None = None,
 ) -> requests.Session:
     """A session for one server: pools, TLS, and the proxy.
 
-    Without `proxy` the environment decides (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), unless the server is on this machine.
+    Without `proxy` the environment decides (HTTPS_PROXY, HTTP_PROXY, NO_PROXY), unless the server is on this machine. Only a
+    proxy of the environment is reached without asking `egress`: whoever runs the process has chosen it.
     """
     session = PlainSession()
-    pools = Adapter(parallel, context, server_name)
+    proxies = get_environ_proxies(url) if proxy is None and not is_loopback(host_of(url)) else {}
+    pools = Adapter(parallel, context, server_name, None if proxies else egress)
     adapter = ReadOnlyAdapter(pools) if read_only else pools
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     if isinstance(proxy, Proxy):
         session.proxies.update(dict.fromkeys(("http", "https"), _with_account(proxy)))
-    elif proxy is None and not is_loopback(host_of(url)):
-        session.proxies.update(get_environ_proxies(url))
+    else:
+        session.proxies.update(proxies)
     return session
 
 

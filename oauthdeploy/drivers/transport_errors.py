@@ -12,6 +12,7 @@ from typing import TypeVar
 import requests
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from oauthdeploy.drivers.egress import Withheld
 from oauthdeploy.drivers.json_wire import clean
 from oauthdeploy.drivers.transport import Silent
 
@@ -39,6 +40,9 @@ _RUNNING = "Check that the server is running and that url has its host and port.
 def explain(error: BaseException, seconds: float) -> Fault:
     """Classify an exception that ended a request; `seconds` is the request's time limit."""
     causes = tuple(_causes(error))
+    withheld = _first(causes, Withheld)
+    if withheld is not None:
+        return Fault(withheld.words, withheld.fix, sent=False, transient=False)
     tls = _first(causes, ssl.SSLError)
     if tls is not None:
         return _tls_fault(tls)

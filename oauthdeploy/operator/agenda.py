@@ -41,6 +41,7 @@ class Agenda:
         self._entries: dict[Key, Entry] = {}
         self._running_in: Counter[str] = Counter()
         self._running_on: Counter[str] = Counter()
+        self._busy_until: dict[str, float] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -95,7 +96,7 @@ class Agenda:
         ready = [
             (self._running_in[key[0]], entry.due, key)
             for key, entry in self._entries.items()
-            if not entry.running and entry.due is not None and entry.due <= now and self._has_room(key, entry)
+            if not entry.running and entry.due is not None and entry.due <= now and self._has_room(key, entry, now)
         ]
         if not ready:
             return None
@@ -106,6 +107,10 @@ class Agenda:
         self._running_in[key[0]] += 1
         self._running_on.update(entry.servers)
         return key
+
+    def leave_alone(self, server: str, until: float) -> None:
+        """Start no run at a server before a time, since another replica talks to it."""
+        self._busy_until[server] = until
 
     def done(self, key: Key, now: float, due: float | None, servers: Iterable[str] = (), *, gone: bool = False) -> None:
         """A run has ended. What became known of the estate meanwhile counts more than `due`."""
@@ -134,7 +139,8 @@ class Agenda:
         """How many are due and not running."""
         return sum(entry.due is not None and entry.due <= now and not entry.running for entry in self._entries.values())
 
-    def _has_room(self, key: Key, entry: Entry) -> bool:
+    def _has_room(self, key: Key, entry: Entry, now: float) -> bool:
         return self._running_in[key[0]] < self._per_namespace and all(
-            self._running_on[server] < self._per_server for server in entry.servers
+            self._running_on[server] < self._per_server and self._busy_until.get(server, 0.0) <= now
+            for server in entry.servers
         )

@@ -1,7 +1,7 @@
 """What the manifest of a tenant may reach from the operator: the addresses of servers, and the files of its own run.
 
-The manifest is checked after it was read and before any request. A name is resolved for the check, so a NetworkPolicy is still
-what keeps an address out of reach of a name server that gives another answer a moment later.
+The manifest is checked after it was read and before any request: a name is resolved for the check. Each connection is checked
+again, by the address that it is made to, since a name server may give another answer a moment later.
 """
 
 from __future__ import annotations
@@ -75,16 +75,26 @@ class Bounds:
             host, port = parts.hostname or "", parts.port
         except ValueError:
             return "it is not a URL"
-        shown = f"[{host}]" if ":" in host else host
-        origins = {f"{parts.scheme.lower()}://{shown}" + (f":{port}" if port is not None else "")}
-        if port is not None and port == {"http": 80, "https": 443}.get(parts.scheme.lower()):
-            origins.add(f"{parts.scheme.lower()}://{shown}")
-        matching = [glob for glob in self.servers if any(_matches(origin, glob.rstrip("/")) for origin in origins)]
+        matching = self._matching(parts.scheme.lower(), host, port)
         if self.servers and not matching:
             return "the operator allows other servers only"
         if any(not _has_wildcard(glob) for glob in matching):
             return ""  # This very host was allowed.
         return next((reason for reason in map(_unsafe, _addresses(host)) if reason), "")
+
+    def address_refusal(self, scheme: str, host: str, port: int, address: str) -> str:
+        """Why a connection to a host must not be made to this IP address; "" if it may. Resolves nothing."""
+        if any(not _has_wildcard(glob) for glob in self._matching(scheme, host.lower().strip("[]"), port)):
+            return ""
+        return _unsafe(_address(address))
+
+    def _matching(self, scheme: str, host: str, port: int | None) -> list[str]:
+        """The allowed origins that match this one."""
+        shown = f"[{host}]" if ":" in host else host
+        origins = {f"{scheme}://{shown}" + (f":{port}" if port is not None else "")}
+        if port is not None and port == {"http": 80, "https": 443}.get(scheme):
+            origins.add(f"{scheme}://{shown}")
+        return [glob for glob in self.servers if any(_matches(origin, glob.rstrip("/")) for origin in origins)]
 
 
 def _matches(origin: str, glob: str) -> bool:
@@ -105,9 +115,13 @@ def _addresses(host: str) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Addr
     except (OSError, UnicodeError):
         return
     for *_, where in found:
-        address = ipaddress.ip_address(str(where[0]).partition("%")[0])
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        yield mapped or address
+        yield _address(str(where[0]))
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _unsafe(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:

@@ -147,6 +147,8 @@ class Operator:
 
     def _note_end(self, key: Key, ended: Next) -> None:
         self.agenda.done(key, time.time(), _seconds(ended.due), ended.servers, gone=ended.gone)
+        if ended.busy and ended.due is not None:
+            self.agenda.leave_alone(ended.busy, ended.due.timestamp())
         if ended.code is not None:
             self.metrics.count(ended.code, ended.seconds)
         self._wake.set()

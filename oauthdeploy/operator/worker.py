@@ -2,6 +2,7 @@
 
 claim     a Lease for the estate, so that of several operators one runs it
 read      the estate as it is now: another operator may have run it meanwhile
+begin     a Lease for each server, so that of several operators one talks to it (`server_claims`)
 run       with the Leases of the manifest's servers as its lock, which pipelines take too
 status    only while the claim is still held
 """
@@ -13,14 +14,12 @@ import shutil
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx2
 from lightkube import ApiError
@@ -28,8 +27,8 @@ from pydantic import ValidationError
 
 from oauthdeploy.core.errors import OAuthDeployError, UsageError
 from oauthdeploy.core.exit_codes import ExitCode
-from oauthdeploy.core.urls import normalized_url
 from oauthdeploy.manifest.api import Manifest
+from oauthdeploy.model.servers import Limits
 from oauthdeploy.operator.bounds import Bounds
 from oauthdeploy.operator.cluster import PLAN_KEY, Cluster, document_text, plan_secret, shown
 from oauthdeploy.operator.conditions import MEANINGS
@@ -44,66 +43,48 @@ from oauthdeploy.operator.resource import (
     status_of,
 )
 from oauthdeploy.operator.run import Made, Result, Task, failed, run
+from oauthdeploy.operator.server_claims import ServerBusy, ServerClaims
 from oauthdeploy.operator.status import Ran, after, due, removal_mark, suspended
 from oauthdeploy.planning.outcome import Event
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.lease import DURATION_SECONDS, SKEW_SECONDS, LeaseFailed, LeaseHome, Leases, lease_name
 from oauthdeploy.workflow import RunOptions
+from oauthdeploy.workflow.shared_limits import origin_of, stricter
 
 LOG: Final = logging.getLogger("oauthdeploy.operator")
 _LATER: Final = timedelta(seconds=5)
-_BUSY: Final = timedelta(seconds=1)
 _MOST_LOG: Final = 2000
 Versions = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for every estate. `state` is the folder of journals and audit records; None: they end with the run."""
+    """What holds for every estate. `state` is the folder of journals and audit records; None: they end with the run.
+
+    `lease_namespace` is where replicas keep the Leases of servers; "": the namespace of this process's configuration.
+    """
 
     bounds: Bounds = field(default_factory=Bounds)
     per_server: int = 2
     state: Path | None = None
     claim_seconds: int = DURATION_SECONDS
+    lease_namespace: str = ""
     temporary: Path | None = None
 
 
 @dataclass(frozen=True)
 class Next:
-    """When an estate is due again (None: when it changes), its servers, and whether it is gone; `code` is that of a run."""
+    """When an estate is due again (None: when it changes), its servers, and whether it is gone; `code` is that of a run.
+
+    `busy` is the server for which it waits until then.
+    """
 
     due: datetime | None
     servers: tuple[str, ...] = ()
     gone: bool = False
     code: ExitCode | None = None
     seconds: float = 0.0
-
-
-class ServerBusy(Exception):
-    """As many runs as allowed are at one of the servers already. No error of a run: it has not begun."""
-
-
-class Slots:
-    """How many runs are at each server now, over all estates. Safe to use from several threads."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._taken: Counter[str] = Counter()
-        self._turn = threading.Lock()
-
-    def take(self, servers: Iterable[str]) -> None:
-        """Take a slot at each server, or none at all. Raises ServerBusy."""
-        wanted = set(servers)
-        with self._turn:
-            if any(self._taken[server] >= self._most for server in wanted):
-                raise ServerBusy
-            self._taken.update(wanted)
-
-    def give(self, servers: Iterable[str]) -> None:
-        """Give the slots back."""
-        with self._turn:
-            self._taken.subtract(set(servers))
-            self._taken += Counter()
+    busy: str = ""
 
 
 class Worker:
@@ -115,7 +96,13 @@ class Worker:
         self.identity = identity
         self._ending = threading.Event()
         self._stops: set[threading.Event] = set()
-        self._slots = Slots(settings.per_server)
+        self._claims = ServerClaims(
+            cluster.client,
+            settings.lease_namespace or cluster.client.namespace,
+            settings.bounds,
+            per_server=settings.per_server,
+            duration=settings.claim_seconds,
+        )
 
     def end(self) -> None:
         """Skip the rest of each run, and of each that begins from now on."""
@@ -201,7 +188,7 @@ class Worker:
         metadata = body["metadata"]
         began, started = utc_now(), time.monotonic()
         folder = Path(tempfile.mkdtemp(prefix="estate-", dir=self.settings.temporary))
-        slots: list[str] = []
+        slots: dict[str, Limits] = {}
         seen: list[Manifest] = []
         try:
             (folder / "manifest").mkdir(mode=0o700)
@@ -227,10 +214,11 @@ class Worker:
                 tuple(slots),
                 remove=remove,
             )
-        except ServerBusy:
-            return Next(utc_now() + _BUSY, tuple(_origins(seen[-1])) if seen else ())
+        except ServerBusy as busy:
+            later = utc_now() + timedelta(seconds=busy.seconds)
+            return Next(later, tuple(_limits(seen[-1])) if seen else (), busy=busy.server)
         finally:
-            self._slots.give(slots)
+            self._claims.give(slots)
             shutil.rmtree(folder, ignore_errors=True)
 
     def _result(
@@ -239,7 +227,7 @@ class Worker:
         spec: EstateSpec,
         inputs: Inputs,
         folder: Path,
-        slots: list[str],
+        slots: dict[str, Limits],
         seen: list[Manifest],
         *,
         remove: bool,
@@ -255,9 +243,9 @@ class Worker:
             seen.append(manifest)
             self.settings.bounds.require(manifest, metadata["namespace"])
             if first:
-                wanted = _origins(manifest)
-                self._slots.take(wanted)
-                slots.extend(wanted)
+                wanted = _limits(manifest)
+                self._claims.take(wanted)
+                slots.update(wanted)
 
         with self._stop_event() as stop:
             task = Task(
@@ -270,6 +258,7 @@ class Worker:
                     state_dir=self._state(metadata) or folder / "state",
                     lease=LeaseHome(metadata["namespace"], self.cluster.client),
                     on_manifest=look,
+                    egress=self._claims.egress,
                 ),
                 folder=folder,
                 pending=self._pending(body) if spec.mode is Mode.APPROVE and not remove else None,
@@ -387,11 +376,14 @@ def _nothing_run(result: Result) -> Ran:
     return Ran(utc_now(), 0.0, (), (), result)
 
 
-def _origins(manifest: Manifest) -> list[str]:
-    """The origins of the servers, for which the limit counts."""
-    urls = (normalized_url(server.url) for server in manifest.desired.servers.values() if server.url)
-    parts = (urlsplit(url) for url in urls)
-    return sorted({f"{part.scheme}://{part.netloc}" for part in parts})
+def _limits(manifest: Manifest) -> dict[str, Limits]:
+    """The limits of the servers by origin: the stricter ones of two entries."""
+    found: dict[str, Limits] = {}
+    for server in manifest.desired.servers.values():
+        if server.url:
+            origin = origin_of(server.url)
+            found[origin] = stricter(found[origin], server.limits) if origin in found else server.limits
+    return found
 
 
 def _names(seen: list[Manifest]) -> list[str]:

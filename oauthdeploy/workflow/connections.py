@@ -86,7 +86,7 @@ def narrowed(manifest: Manifest, options: RunOptions) -> Manifest:
     return replace(manifest, desired=desired)
 
 
-def prover_of(manifest: Manifest) -> Prover:
+def prover_of(manifest: Manifest, options: RunOptions) -> Prover:
     """The probe for the proof tokens of the manifest's revocations."""
     # Imported here because offline commands do not need the HTTP library.
     from oauthdeploy.drivers.token_probe import HttpProver
@@ -97,7 +97,7 @@ def prover_of(manifest: Manifest) -> Prover:
         Party(name, entry, facts.get(entry.driver), manifest.options.get(name)) for name, entry in servers.items()
     ]
     introspection = {party.name: party.endpoints.introspection for party in parties}
-    return HttpProver(servers, introspection, Path(manifest.base))
+    return HttpProver(servers, introspection, Path(manifest.base), options.egress)
 
 
 @contextmanager
@@ -119,6 +119,7 @@ def connected(manifest: Manifest, options: RunOptions, *, read_only: bool) -> It
                 manifest.options[name],
                 read_only=read_only,
                 base=Path(manifest.base),
+                egress=options.egress,
             )
         yield drivers
     finally:

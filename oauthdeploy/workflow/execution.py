@@ -106,7 +106,7 @@ def carry_out(
                 holds_lock=holds_lock,
                 allowed=options.allow,
                 verify=options.verify,
-                prover=None if job.urgent else prover_of(manifest),
+                prover=None if job.urgent else prover_of(manifest, options),
                 seen=job.live if fresh else None,
                 fresh=Freshness(
                     plan, drivers, manifest.desired, always=job.reviewed, read_at=job.read_at if fresh else None
@@ -137,7 +137,7 @@ def _with_proved_trusts(report: ApplyReport, job: Job, options: RunOptions) -> A
     """The report with what introspections show, of a run that was neither to skip verification nor cut short."""
     if job.urgent or report.interrupted or not options.verify or not report.complete:
         return report
-    found = prove_trusts(job.manifest.desired, driver_facts(), prover_of(job.manifest), options.servers)
+    found = prove_trusts(job.manifest.desired, driver_facts(), prover_of(job.manifest, options), options.servers)
     unproved = any(item.rule == NOT_VERIFIED for item in found)
     return replace(
         report,

@@ -14,6 +14,7 @@ from oauthdeploy.planning.changes import Risk
 from oauthdeploy.planning.unread import Unread
 
 if TYPE_CHECKING:
+    from oauthdeploy.drivers.egress import Egress
     from oauthdeploy.running.lease import LeaseHome
 
 
@@ -31,6 +32,7 @@ class RunOptions:
     servers once more.
     `lease` is where the lock is kept as Leases of Kubernetes if the manifest sets no `lock`; None: the lock is a file.
     `on_manifest` receives the manifest after it is read and before any request: reports take positions from it.
+    `egress` is what all requests pass if several runs of a process share limits; None: the limits are those of this run.
     """
 
     servers: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ class RunOptions:
     asks: bool = True
     lease: LeaseHome | None = None
     on_manifest: Callable[[Manifest], None] | None = None
+    egress: Egress | None = None
 
 
 @dataclass(frozen=True)

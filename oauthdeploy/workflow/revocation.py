@@ -148,7 +148,7 @@ def revoke(
         except OAuthDeployError as error:
             trail.failed(observation.asked, error, watch.seconds)
             raise
-    seen = _proved(manifest, observation) + (report.verification if report is not None else Diagnostics())
+    seen = _proved(manifest, observation, options) + (report.verification if report is not None else Diagnostics())
     servers = server_records(
         observation.asked,
         observation.plan,
@@ -312,16 +312,15 @@ def cut_off_now(
     return observation, None
 
 
-def _proved(manifest: Manifest, observation: Observation) -> Diagnostics:
+def _proved(manifest: Manifest, observation: Observation, options: RunOptions) -> Diagnostics:
     """The results of trying the given tokens, even if there was nothing to do: a token that is still accepted must not pass
     for cut off.
     """
     request = on_servers(
         observation.asked, {address.server for address in observation.asked.addresses} - observation.down.keys()
     )
-    return prove(
-        cut_off_changes(request), request.desired.servers, prover_of(replace(manifest, desired=request.desired))
-    )
+    prover = prover_of(replace(manifest, desired=request.desired), options)
+    return prove(cut_off_changes(request), request.desired.servers, prover)
 
 
 def by_server(error: ServerError | ServersFailed, servers: Collection[str]) -> dict[str, OAuthDeployError]:

@@ -239,7 +239,7 @@ def spawn_replica(
 ) -> Replica:
     """Start a replica of the operator for some namespaces; its files are in `folder`."""
     folder.mkdir()
-    config = cluster.kubeconfig(folder / "kubeconfig", account(cluster, namespaces))
+    config = cluster.kubeconfig(folder / "kubeconfig", account(cluster, namespaces), namespaces[0].name)
     names = [word for namespace in namespaces for word in ("--namespace", namespace.name)]
     env = {name: value for name, value in os.environ.items() if not name.startswith("OAUTHDEPLOY_")}
     log = folder / "log"
