@@ -423,10 +423,12 @@ SCHEMAS = {
 """The schemas that are made from the code; the others are written by hand and held to it by tests."""
 
 
-ESTATE_DEFINITION = HERE.parent / "examples/kubernetes/base/crd.yaml"
+ESTATE_DEFINITIONS = [HERE.parent / "examples/kubernetes" / name for name in ("base/crd.yaml", "chart/crds/crd.yaml")]
+"""For kustomize, and for Helm, which takes them from a folder of the chart only."""
 
 if __name__ == "__main__":
-    ESTATE_DEFINITION.write_text(estate_definition(), encoding="utf-8")
+    for file in ESTATE_DEFINITIONS:
+        file.write_text(estate_definition(), encoding="utf-8")
     for name, page in PAGES.items():
         (HERE / name).write_text(page(), encoding="utf-8")
     for name, text in SCHEMAS.items():

@@ -55,7 +55,8 @@ def definition() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": structural(EstateSpec),
-            "status": structural(EstateStatus),
+            # kstatus, by which Flux waits, takes an object without observedGeneration for ready.
+            "status": structural(EstateStatus) | {"default": {"observedGeneration": -1}},
         },
     }
     columns = [

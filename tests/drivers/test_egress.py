@@ -143,8 +143,7 @@ def test_an_unknown_name_is_told_as_such() -> None:
 
 def _all_at_once(clients: list[AdminClient], times: int) -> None:
     threads = [
-        threading.Thread(target=lambda client=client: [client.get("/") for _ in range(times)])
-        for client in clients
+        threading.Thread(target=lambda client=client: [client.get("/") for _ in range(times)]) for client in clients
     ]
     for thread in threads:
         thread.start()

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.manifest.language_server import program as language_server
 from tests.reports import drawing, published
 from tests.server.clients import programs
-from tests.servers import actionlint, hydra, keycloak, kubernetes, nanoidp, oidc_provider, opa
+from tests.servers import actionlint, helm, hydra, keycloak, kubernetes, kustomize, lua, nanoidp, oidc_provider, opa
 from tests.servers.obtain import Unobtainable, say
 
 SERVERS: Mapping[str, Callable[[], Path]] = {
@@ -27,6 +27,9 @@ SERVERS: Mapping[str, Callable[[], Path]] = {
     "Kubernetes' API server": kubernetes.obtain,
     "nanoidp": nanoidp.obtain,
     "oidc-provider": oidc_provider.obtain,
+    "Helm": helm.obtain,
+    "Kustomize": kustomize.obtain,
+    "Argo CD's Lua": lua.obtain,
     "actionlint": actionlint.obtain,
     "SARIF's schema": published.sarif_schema,
     "JUnit's schema": published.junit_schema,

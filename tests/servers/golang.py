@@ -14,7 +14,7 @@ TOOLCHAIN = "v0.0.1-go1.26.8"
 
 GO = Tool(
     "go",
-    "Building OPA, Ory Hydra, Kubernetes, actionlint and an OAuth client",
+    "Building OPA, Ory Hydra, Kubernetes, Helm, Kustomize, a Lua, actionlint and an OAuth client",
     "1.15 or newer (an old one fetches a newer one by itself)",
     "golang-go",
 )
