@@ -23,6 +23,7 @@ from filelock import FileLock
 from oauthdeploy.operator.crd import definition
 from oauthdeploy.operator.resource import GROUP, KIND, PLURAL, VERSION
 from oauthdeploy.server import RunningServer, SeedUser, ServerConfig, start
+from tests.servers import kubernetes as kubernetes_server
 from tests.servers.kubernetes import Kubernetes
 from tests.servers.plugin import RUN
 
@@ -31,6 +32,8 @@ SECRET = "nightly-secret-canary-8c1f"
 SHIPPED = Path(__file__).parents[2] / "examples/kubernetes"
 API = f"/apis/{GROUP}/{VERSION}"
 WITHIN = 60.0
+HOME = "oauthdeploy"
+"""The namespace of the shipped manifests."""
 
 MANIFEST = """\
 version: 1
@@ -188,6 +191,18 @@ def cluster(_kubernetes: Kubernetes, pytestconfig: pytest.Config) -> Kubernetes:
 
 
 @pytest.fixture
+def own_cluster(tmp_path: Path, kubernetes: Kubernetes, pytestconfig: pytest.Config) -> Iterator[Kubernetes]:
+    """An API server of the test's own; the shared one is asked for so that the test is skipped where that one is."""
+    assert kubernetes.url
+    made = kubernetes_server.launch(tmp_path / "kubernetes", pytestconfig.stash[RUN].owner)
+    try:
+        install(made)
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
 def make_namespace(cluster: Kubernetes) -> Iterator[Callable[[], Namespace]]:
     """Makes namespaces of a test's own; their estates end with the test."""
     made: list[Namespace] = []
@@ -221,6 +236,24 @@ def account(cluster: Kubernetes, namespaces: list[Namespace]) -> str:
             document["metadata"].pop("namespace", None)
             plural = f"{document['kind'].lower()}s"
             cluster.apply(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace.name}/{plural}", document)
+    return _token(cluster, home)
+
+
+def cluster_account(cluster: Kubernetes) -> str:
+    """The same with what the manifests grant for the whole cluster, in the namespace of the manifests."""
+    home = yaml.safe_load((SHIPPED / "base/namespace.yaml").read_text())
+    cluster.apply("/api/v1/namespaces", home)
+    for file in ("base/deployment.yaml", "base/lease-rbac.yaml", "cluster/rbac.yaml"):
+        for document in yaml.safe_load_all((SHIPPED / file).read_text()):
+            kind = document["kind"]
+            space = f"/namespaces/{HOME}" if "namespace" in document["metadata"] else ""
+            group = "/api/v1" if kind == "ServiceAccount" else "/apis/rbac.authorization.k8s.io/v1"
+            if kind != "Deployment":
+                cluster.apply(f"{group}{space}/{kind.lower()}s", document)
+    return _token(cluster, HOME)
+
+
+def _token(cluster: Kubernetes, home: str) -> str:
     answer = cluster.call(
         "POST",
         f"/api/v1/namespaces/{home}/serviceaccounts/oauthdeploy-operator/token",
@@ -237,9 +270,10 @@ def spawn_replica(
     flags: tuple[str, ...] = (),
     allow: str = "http://127.0.0.1:*",
 ) -> Replica:
-    """Start a replica of the operator for some namespaces; its files are in `folder`."""
+    """Start a replica of the operator for some namespaces, or without any for the cluster; its files are in `folder`."""
     folder.mkdir()
-    config = cluster.kubeconfig(folder / "kubeconfig", account(cluster, namespaces), namespaces[0].name)
+    token = account(cluster, namespaces) if namespaces else cluster_account(cluster)
+    config = cluster.kubeconfig(folder / "kubeconfig", token, namespaces[0].name if namespaces else HOME)
     names = [word for namespace in namespaces for word in ("--namespace", namespace.name)]
     env = {name: value for name, value in os.environ.items() if not name.startswith("OAUTHDEPLOY_")}
     log = folder / "log"

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,7 +26,6 @@ from tests.operator.conftest import (
     Site,
     env,
     in_sync,
-    install,
     new_namespace,
     spawn_replica,
 )
@@ -62,18 +61,6 @@ def writes_of(site: Site) -> list[Write]:
 
     flask.request_started.connect(note, site.server.app, weak=False)
     return found
-
-
-@pytest.fixture
-def own_cluster(tmp_path: Path, kubernetes: Kubernetes, pytestconfig: pytest.Config) -> Iterator[Kubernetes]:
-    """An API server of the test's own; the shared one is asked for so that the test is skipped where that one is."""
-    assert kubernetes.url
-    made = kubernetes_server.launch(tmp_path / "kubernetes", pytestconfig.stash[RUN].owner)
-    try:
-        install(made)
-        yield made
-    finally:
-        made.stop()
 
 
 def renewed(namespace: Namespace, manifest: str) -> float:

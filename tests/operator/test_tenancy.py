@@ -16,7 +16,9 @@ from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.operator.bounds import Bounds
+from oauthdeploy.running.lease import SERVER
 from tests.operator.conftest import (
+    HOME,
     MANIFEST,
     PASSWORD,
     SECRET,
@@ -26,7 +28,10 @@ from tests.operator.conftest import (
     condition,
     env,
     in_sync,
+    new_namespace,
+    spawn_replica,
 )
+from tests.servers.kubernetes import Kubernetes
 
 pytestmark = pytest.mark.live
 
@@ -156,3 +161,29 @@ def test_a_slow_tenant_does_not_hold_up_another(
     status = slow.wait("slow0", lambda status: status.get("failures", 0) >= 1)["status"]
     assert condition(status, "Degraded") == "True"
     assert status["nextRun"] > status["lastRun"]["time"]
+
+
+def test_an_operator_for_the_whole_cluster_needs_no_more_than_its_cluster_role(
+    own_cluster: Kubernetes, site: Site, tmp_path: Path
+) -> None:
+    """Estates of every namespace, each with the Secrets of its own; the Leases of servers are in the operator's namespace."""
+    rich, poor = new_namespace(own_cluster), new_namespace(own_cluster)
+    rich.secret("login", password=PASSWORD, batch=SECRET)
+    estate(rich, "shop", site, MANIFEST.replace("spare:", "rich.spare:"))
+    estate(poor, "shop", site, MANIFEST.replace("spare:", "poor.spare:").replace("NAME", "poor"))
+    replica = spawn_replica(own_cluster, [], tmp_path / "replica")
+    try:
+        rich.wait("shop", in_sync)
+        status = poor.wait("shop", lambda status: condition(status, "Stalled") == "True")["status"]
+        assert "Secret login does not exist" in status["findings"][0]["message"]
+        assert "rich.spare" in site.scopes()
+        assert "poor.spare" not in site.scopes()
+        # A Secret in a namespace that the operator was not told about is watched too.
+        poor.secret("login", password=PASSWORD, batch=SECRET)
+        poor.wait("shop", in_sync)
+        assert "poor.spare" in site.scopes()
+        leases = own_cluster.get(f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases")["items"]
+        assert [item["metadata"]["annotations"][SERVER] for item in leases] == [site.url]
+        assert "forbidden" not in replica.words().lower()
+    finally:
+        assert replica.stop() == 0
