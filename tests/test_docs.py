@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import tables
+from benchmarks import scale, tables
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.exit_codes import ExitCode
 from oauthdeploy.planning import safety
@@ -208,6 +208,32 @@ def test_the_figures_of_performance_have_the_shape_of_a_run() -> None:
         "rows": [{"server": "S", "work": "w", "tool": "t"}],
     }
     assert tables.with_figures(tables.with_figures(text, document), document) == tables.with_figures(text, document)
+
+
+def test_the_page_on_scale_shows_every_figure_of_a_run_and_what_follows_from_them() -> None:
+    """The rows are those that `benchmarks.estates --page` writes; the reckoning multiplies the figures and nothing else."""
+    text = (DOCS / "kubernetes-scale.md").read_text(encoding="utf-8")
+    figures = {
+        "about": "x", "estates": 100, "sites": 5, "interval_s": 60, "workers": 4, "first_round_estates_per_s": 2.0,
+        "one_estate_memory_mb": 80, "changes": 9, "kills": 3, "repair_s": {"median": 1.0, "worst": 2.0},
+        "limits": {"parallel": 4, "requests_per_second": 20}, "most_at_a_time": 4, "most_in_a_second": 19,
+        "memory_peak_mb": 130, "not_repaired": 0, "missing": 0, "double": 0, "not_in_sync": 0, "leases_held": 0,
+        "steady": {
+            "estates_per_s": 1.5, "requests_per_run": 6.0, "api_requests_per_run": 12.0, "processor_s_per_run": 0.3,
+            "processor_share": 0.25, "memory_mb": [90, 85], "run_s_median": 0.7,
+        },
+    }  # fmt: skip
+    shown = text.partition(f"{scale.BEGIN}\n")[2].partition(scale.END)[0]
+    made = [[line.split("|")[1] for line in part.splitlines()] for part in _tables(scale.markdown(figures) + "\n")]
+    assert [[line.split("|")[1] for line in part.splitlines()] for part in _tables(shown)] == made
+    assert scale.reckoned(figures)[:5] == [
+        ("estates a second", "16.7", "2.8"),
+        ("cores of all replicas together", "5.0", "0.8"),
+        ("replicas, each using 70% of a core, and one to spare", "9", "3"),
+        ("workers of all replicas together", "17", "3"),
+        ("memory of each replica, at most", "1.1 GB", "1.1 GB"),
+    ]
+    assert scale.with_figures(scale.with_figures(text, figures), figures) == scale.with_figures(text, figures)
 
 
 def _tables(text: str) -> list[str]:
