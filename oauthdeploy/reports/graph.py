@@ -225,7 +225,9 @@ class _Maker:
 
     @cached_property
     def _shown_scopes(self) -> frozenset[str]:
-        names = {*self._scopes, *(name for kind, name in self._absent if kind is Kind.SCOPE)}
+        absent = (name for kind, name in self._absent if kind is Kind.SCOPE)
+        # On servers where a scope is a word of its clients, associations alone name it.
+        names = {*self._scopes, *absent, *(scope for _, scope in self._pairs)}
         if not self.targets:
             return frozenset(names)
         joined = {scope for _, scope in self._shown_pairs}
@@ -282,7 +284,7 @@ class _Maker:
     def _scope(self, id: str, name: str) -> Node:
         if (Kind.SCOPE, name) in self._absent:
             return Node(id, NodeKind.SCOPE, name, (Mark.ABSENT.value,), Mark.ABSENT)
-        scope = self._scopes[name]
+        scope = self._scopes.get(name, Scope())
         opened = [*sorted(scope.resources or ()), *sorted(scope.url_templates or ())]
         lines = [f"opens {', '.join(opened)}" if opened else "", scope.description or ""]
         return Node(id, NodeKind.SCOPE, name, tuple(line for line in lines if line))

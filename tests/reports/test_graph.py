@@ -134,6 +134,16 @@ def test_an_association_on_some_servers_only_says_so() -> None:
     assert labels == {"batch may request batch on login", "web may request batch on stock"}
 
 
+def test_a_scope_that_only_associations_name_is_drawn() -> None:
+    """Some servers know scopes as words of their clients and hold no objects for them."""
+    estate = state(objects={Address.association("web", "orders.read", "login"): Association()})
+    graph = build_graph(estate)
+    assert ("web", "orders.read") in edges(graph, EdgeKind.MAY_ASK)
+    (node,) = [node for node in graph.of(NodeKind.SCOPE) if node.name == "orders.read"]
+    assert node.lines == ()
+    assert shown(build_graph(estate, ["client/web"]), NodeKind.SCOPE) == ["orders.read", "web"]
+
+
 def test_a_server_that_trusts_itself_has_no_line_to_itself() -> None:
     """It is said in words, since a loop would hide under the box."""
     own = {Address.singleton(Kind.TRUST, "stock"): Trust(authorization_server="stock", via="local")}
