@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import html
-import json
 import sys
-import types
-from typing import Any
-from urllib.parse import quote, quote_plus
-from xml.sax.saxutils import escape
 
 import pytest
 
 from oauthdeploy.cli.reporting import FORMS
+from tests.live.canaries import MemoryKeyring, found_in
 from tests.live.conftest import PASSWORD, Pair, PairFactory
 
 pytestmark = pytest.mark.live
@@ -143,27 +138,10 @@ BROKEN = (
 )
 
 
-class MemoryKeyring(types.ModuleType):
-    """The library keyring with entries that are kept here and nowhere else; `priority` is that of a backend that can store."""
-
-    def __init__(self) -> None:
-        super().__init__("keyring")
-        self.entries = {("team/crm", "a"): CANARIES["keyring"], ("team/crm", "b"): CANARIES["an option by keyring"]}
-
-    def get_password(self, service: str, name: str) -> str | None:
-        return self.entries.get((service, name))
-
-    def set_password(self, service: str, name: str, text: str) -> None:
-        self.entries[service, name] = text
-
-    def get_keyring(self) -> Any:
-        return types.SimpleNamespace(priority=5)
-
-
 @pytest.fixture
 def keyring(monkeypatch: pytest.MonkeyPatch) -> MemoryKeyring:
     """A keyring in the place of the account's."""
-    made = MemoryKeyring()
+    made = MemoryKeyring({("team/crm", "a"): CANARIES["keyring"], ("team/crm", "b"): CANARIES["an option by keyring"]})
     monkeypatch.setitem(sys.modules, "keyring", made)
     return made
 
@@ -199,24 +177,9 @@ SETTINGS = {
 }
 
 
-def _spellings(secret: str) -> set[str]:
-    """How a secret may look in the formats: as it is, in JSON, in HTML and XML, in an address, in Basic authentication."""
-    in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
-    return {secret, html.escape(secret), escape(secret), quote(secret), quote_plus(secret), *in_json}
-
-
 def _search(pair: Pair, printed: str, **more: str) -> None:
     """Look for every planted secret, and for `more` by the names of their places, in what was printed and in every file."""
-    left = {
-        path.name: path.read_bytes().decode("utf-8", "replace")
-        for path in pair.folder.rglob("*")
-        if path.is_file() and path.name not in SOURCES
-    }
-    for name, canary in {**CANARIES, **more}.items():
-        for spelling in _spellings(canary):
-            assert spelling not in printed, f"the secret from {name} was printed"
-            for file, text in left.items():
-                assert spelling not in text, f"the secret from {name} is in {file}"
+    assert list(found_in(pair.folder, printed, {**CANARIES, **more}, SOURCES)) == []
 
 
 def test_no_command_prints_or_leaves_a_planted_secret(planted: Pair, keyring: MemoryKeyring) -> None:

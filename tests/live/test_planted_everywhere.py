@@ -26,7 +26,15 @@ CANARIES: Final = {
     "keyring:team/planted": "canary/keyring-51c0 ffee+3",
     "command:cat planted.txt": "canary/command-51c0 ffee+4",
 }
-SERVERS: Final = {"keycloak": "kc", "webmethods": "is", "opa": "opa", "external": "idp"}
+SERVERS: Final = {
+    "keycloak": "kc",
+    "webmethods": "is",
+    "opa": "opa",
+    "external": "idp",
+    "hydra": "hydra",
+    "rfc7591": "registration",
+}
+"""The server of a manifest for the fields that are a driver's own."""
 BASE: Final[dict[str, Any]] = {
     "version": "1",
     "name": "planted",
@@ -63,6 +71,15 @@ BASE: Final[dict[str, Any]] = {
 OTHERS: Final[dict[str, dict[str, Any]]] = {
     "opa": {"role": "resource", "driver": "opa", "url": "http://127.0.0.1:3", "authorization_server": "kc"},
     "idp": {"role": "authorization", "driver": "external", "issuer": "https://idp.example.com"},
+    "hydra": {"role": "authorization", "driver": "hydra", "url": "http://127.0.0.1:4", "limits": {"retries": "0"}},
+    "registration": {
+        "role": "authorization",
+        "driver": "rfc7591",
+        "url": "http://127.0.0.1:5",
+        "credentials": {"registry_key": "${env:REGISTRY_KEY}"},
+        "options": {"registry": "clients.registry"},
+        "limits": {"retries": "0"},
+    },
 }
 FIELDS: Final = tuple(facts for _path, entries in sorted(all_fields(driver_facts()).items()) for facts in entries)
 OUTPUTS: Final = ("json", "html", "markdown", "junit", "sarif")
@@ -81,6 +98,8 @@ def planted(facts: FieldFacts, text: str, shape: int) -> dict[str, Any]:
         name = SERVERS.get(facts.driver, "kc")
         place = place.setdefault(name, deepcopy(OTHERS.get(name, {})))
     elif first in ("scopes", "clients"):
+        if len(rest) > 1 and rest[0] == "options" and (name := SERVERS.get(rest[1], "")) in OTHERS:
+            made["servers"][name] = deepcopy(OTHERS[name])
         place = place[{"scopes": "s", "clients": "c"}[first]]
     elif first in ("associations", "revocations"):
         place = place[0]
@@ -107,7 +126,8 @@ def test_no_output_of_any_command_holds_it(source: str, tmp_path: Path, monkeypa
     (tmp_path / "planted.txt").write_text(secret)
     library = types.SimpleNamespace(get_password=lambda _service, _name: secret)
     monkeypatch.setitem(sys.modules, "keyring", library)
-    environ = {"PASSWORD": "another-secret-77", "PLANTED": secret}
+    key = base64.urlsafe_b64encode(b"bytes of 16 char" * 2).decode()
+    environ = {"PASSWORD": "another-secret-77", "PLANTED": secret, "REGISTRY_KEY": key}
     allowed = "--allow-commands"
     accepted = 0
     assert len(FIELDS) > 150
