@@ -68,8 +68,9 @@ class ServerError(OAuthDeployError):
     """A server did not carry out a request. `words` are the server's own, without secrets and shortened; `code` is the `error` of
     an OAuth error response (RFC 6749 section 5.2, RFC 7591 section 3.2.2), "" if there is none.
 
-    `uncertain` is true for a write that was sent and may have been carried out. `address`, for the detail, is the server's base
-    address, where the path alone does not show what was asked.
+    `uncertain` is true for a write that was sent and may have been carried out. `asks_to_wait` is true for a response that has
+    Retry-After, with which a server asks for the request again (RFC 9110 section 10.2.3). `address`, for the detail, is the
+    server's base address, where the path alone does not show what was asked.
 
     A command that ends with this error could not read something; a write that fails is the outcome of its change.
     """
@@ -103,6 +104,7 @@ class ServerError(OAuthDeployError):
         self.status = status
         self.words = words
         self.uncertain = uncertain
+        self.asks_to_wait = False
         self.code = code
 
 

@@ -108,6 +108,7 @@ def judge(
     content_type = headers.get("Content-Type", "")
     error = refused(call, status, server_words(raw, content_type, guarded()))
     error.code = error_code(raw, content_type)
+    error.asks_to_wait = "Retry-After" in headers
     raise error
 
 

@@ -112,7 +112,10 @@ class _Readback:
         state = self.live.servers.get(address.server)
         unread = self.trouble.get(address.server) or (state.unreadable.get(address.kind) if state else None)
         found = unread or self.not_returned.get(str(address))
-        return (f"{found.summary}: {found.detail}" if found.detail else found.summary) if found else ""
+        if found:
+            return f"{found.summary}: {found.detail}" if found.detail else found.summary
+        live = self.live.objects.get(address)
+        return live.unread if live is not None else ""
 
     def still_to_do(self, change: Change) -> bool:
         """Whether the change is not in effect."""

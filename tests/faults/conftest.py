@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests.faults.figures import table, totals
+from tests.faults.hydra import HydraSite
 from tests.faults.keycloak_opa import KeycloakOpaSite
 from tests.faults.profiles import PROFILES
 from tests.faults.proof import Bench, Result
+from tests.faults.registration import RegistrationSite
 from tests.faults.site import EmbeddedSite, Site
 from tests.servers.plugin import RUN, shared_keycloak, usable
 
@@ -28,6 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def _site(estate: str, home: Path, config: pytest.Config) -> Site:
     if estate == "keycloak-opa":
         return KeycloakOpaSite(home, start_keycloak=lambda: usable(lambda: shared_keycloak(config.stash[RUN])))
+    if estate == "hydra":
+        return HydraSite(home)
+    if estate.startswith("registration"):
+        return RegistrationSite(home, rotates=estate == "registration")
     if estate in PROFILES:
         # The services take versions as text, which the document of the strict mode does not.
         profile = PROFILES[estate]
@@ -37,13 +43,14 @@ def _site(estate: str, home: Path, config: pytest.Config) -> Site:
 
 @pytest.fixture(scope="session")
 def bench_for(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[BenchFor]:
-    """Gives the bench of an estate: servers that accept client ids, that make them, that play a profile, or Keycloak and OPA."""
+    """Gives the bench of an estate: servers that accept client ids, that make them, that play a profile, Keycloak
+    and OPA, Hydra, or dynamic registration with registration access tokens that change or stay."""
     benches: dict[str, Bench] = {}
 
     def bench(estate: str) -> Bench:
         if estate not in benches:
             benches[estate] = Bench(_site(estate, tmp_path_factory.mktemp("faults"), pytestconfig))
-            benches[estate].site.open()
+            usable(benches[estate].site.open)
         return benches[estate]
 
     yield bench

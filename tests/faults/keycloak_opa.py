@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from tests.faults.manifests import PATIENT
 from tests.faults.proxy import Proxy
-from tests.faults.site import SERVERS, Setting, Site
+from tests.faults.site import SERVERS, Setting, Site, plain
 from tests.servers import opa as opa_server
 from tests.servers.keycloak import Keycloak, Realm, make_realm
 from tests.servers.opa import Opa
@@ -213,17 +212,10 @@ class KeycloakOpaSite(Site):
         }
         return {"login": self._plain(login), "orders": {"document": self._plain(self.opa.data(_PATH))}}
 
-    def _plain(self, value: Any) -> Any:
+    @staticmethod
+    def _plain(value: Any) -> Any:
         """What there is, without what is made up: ids, secrets and times."""
-        if isinstance(value, Mapping):
-            kept = {key: inner for key, inner in value.items() if key not in _MADE_UP}
-            return {
-                key: bool(inner) if key in _TIMES or key.startswith(_MARK_OF_A_CUT_OFF) else self._plain(inner)
-                for key, inner in kept.items()
-            }
-        if isinstance(value, list):
-            return sorted((self._plain(inner) for inner in value), key=lambda item: json.dumps(item, sort_keys=True))
-        return value
+        return plain(value, without=_MADE_UP, told=lambda key: key in _TIMES or key.startswith(_MARK_OF_A_CUT_OFF))
 
     def names(self) -> Sequence[str]:
         clients = [f"client {item['clientId']} of login" for item in self.realm.get("/clients")]

@@ -389,7 +389,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = response.read()
         kept = {name: value for name, value in response.getheaders() if name.lower() in _PASSED_ON}
         with suppress(ValueError):
-            self.owner.secrets.update(found for _, _, found in _secrets_in(json.loads(answer)))
+            self.owner.secrets.update(found for _, _, found in _secrets_in(json.loads(answer), _SECRETS | _TOKENS))
         return response.status, kept, answer
 
     def _send(
@@ -431,10 +431,19 @@ class _Handler(BaseHTTPRequestHandler):
 # -- content -----------------------------------------------------------------------------------------------------------
 
 _SECRETS: Final = frozenset({"client_secret", "secret", "access_token", "refresh_token"})
+_TOKENS: Final = frozenset({"registration_access_token"})
+"""What nothing may show either. An answer without it comes from a server of another kind, and is no fault."""
 _MASK: Final = "**********"
 """How Keycloak writes a secret that it doesn't tell."""
-_KEYS: Final = frozenset({"name", "version", "clientId", "client_id", "id", "realm", "protocol", "op", "path", "key"})
-"""What names an object or says which sort of object it is: no server forgets it and answers that all went well."""
+_KEYS: Final = frozenset(
+    {
+        *("name", "version", "clientId", "client_id", "id", "realm", "protocol", "op", "path", "key"),
+        *("registration_client_uri", "registration_access_token"),
+    }
+)
+"""What names an object, says which sort of object it is, or how it is managed: no server forgets it and answers that all went
+well.
+"""
 
 
 def without_secret(answer: bytes) -> bytes:
@@ -465,20 +474,20 @@ def _with_secrets_changed(answer: bytes, change: Callable[[dict[str, Any], str],
     return answer
 
 
-def _secrets_in(body: Any) -> Iterator[tuple[dict[str, Any], str, str]]:
+def _secrets_in(body: Any, names: frozenset[str] = _SECRETS) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Each secret of a document, with what holds it."""
     if isinstance(body, list):
         for item in body:
-            yield from _secrets_in(item)
+            yield from _secrets_in(item, names)
     if not isinstance(body, dict):
         return
     for key, value in body.items():
         # A credential of Keycloak is {"type": "secret", "value": "..."}.
-        secret = key in _SECRETS or (key == "value" and body.get("type") == "secret")
+        secret = key in names or (key == "value" and body.get("type") == "secret")
         if secret and isinstance(value, str) and value and value != _MASK:
             yield body, key, value
         else:
-            yield from _secrets_in(value)
+            yield from _secrets_in(value, names)
 
 
 def without_field(text: bytes, turn: int) -> bytes:

@@ -73,12 +73,13 @@ class Ran:
 
 @dataclass
 class Site(ABC):
-    """Two servers, `login` and `orders`, each behind a proxy, and the command line run against them."""
+    """Servers, each behind a proxy, and the command line run against them: `login` and `orders`, or `login` alone."""
 
     home: Path
     accepts: bool = True
     """Whether the servers take ids and secrets that others choose."""
     proxies: dict[str, Proxy] = field(default_factory=dict)
+    """The proxies by the names of the servers."""
     tokens: set[str] = field(default_factory=set)
     cases: int = 0
 
@@ -86,6 +87,8 @@ class Site(ABC):
     """The environment variables of the manifests that are secret."""
     updates_by: ClassVar[str] = "PATCH"
     """The method with which `login` is told of a change."""
+    allowed: ClassVar[Sequence[str]] = ALLOWED
+    """The rules that every apply overrides."""
 
     @abstractmethod
     def open(self) -> None:
@@ -145,19 +148,23 @@ class Site(ABC):
         (folder / "oauthdeploy.yaml").write_text(manifest)
         return folder
 
-    def apply(self, folder: Path) -> Ran:
-        """`oauthdeploy apply --yes` in this process."""
+    def one_more_apply(self, folder: Path) -> Ran:
+        """What a person does after an apply that was disturbed: apply once more, and no more than that."""
+        return self.apply(folder)
+
+    def apply(self, folder: Path, *more: str) -> Ran:
+        """`oauthdeploy apply --yes` in this process; `more` are rules to override."""
         out, err = io.StringIO(), io.StringIO()
         environment = mock.patch.dict(os.environ, self.environment(), clear=True)
         with environment, redirect_stdout(out), redirect_stderr(err):
-            code = run(_arguments(folder))
+            code = run(self._arguments(folder, *more))
         return _ran(code, out.getvalue(), err.getvalue(), folder)
 
     @contextmanager
     def process(self, folder: Path) -> Iterator[subprocess.Popen[str]]:
         """`oauthdeploy apply --yes` as a process of its own."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "oauthdeploy", *_arguments(folder)],
+            [sys.executable, "-m", "oauthdeploy", *self._arguments(folder)],
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -171,6 +178,12 @@ class Site(ABC):
         finally:
             process.kill()
             process.communicate()
+
+    def _arguments(self, folder: Path, *more: str) -> list[str]:
+        arguments = ["apply", "--yes", "-f", str(folder / "oauthdeploy.yaml"), "-v"]
+        arguments += ["-o", "text", "-o", f"json={folder / 'report.json'}"]
+        (folder / "report.json").unlink(missing_ok=True)
+        return arguments + [word for rule in (*self.allowed, *more) for word in ("--allow", rule)]
 
     def environment(self) -> dict[str, str]:
         inherited = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "TMPDIR", "LANG")}
@@ -391,13 +404,6 @@ def finished(process: subprocess.Popen[str], folder: Path) -> Ran:
     return _ran(process.returncode, out, err, folder)
 
 
-def _arguments(folder: Path) -> list[str]:
-    arguments = ["apply", "--yes", "-f", str(folder / "oauthdeploy.yaml"), "-v"]
-    arguments += ["-o", "text", "-o", f"json={folder / 'report.json'}"]
-    (folder / "report.json").unlink(missing_ok=True)
-    return arguments + [word for rule in ALLOWED for word in ("--allow", rule)]
-
-
 def _ran(code: int, out: str, err: str, folder: Path) -> Ran:
     report = folder / "report.json"
     found = json.loads(report.read_text()) if report.exists() else None
@@ -464,6 +470,19 @@ def _sorted(values: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _sorted_list(value: Any) -> Any:
     return sorted(value) if isinstance(value, list) else value
+
+
+def plain(value: Any, *, without: frozenset[str], told: Callable[[str], bool]) -> Any:
+    """What a server holds, without what it makes up, and in one order; of a field that is `told`, whether it has a value."""
+    if isinstance(value, Mapping):
+        kept = {key: inner for key, inner in value.items() if key not in without}
+        return {
+            key: bool(inner) if told(key) else plain(inner, without=without, told=told) for key, inner in kept.items()
+        }
+    if isinstance(value, list):
+        found = (plain(inner, without=without, told=told) for inner in value)
+        return sorted(found, key=lambda item: json.dumps(item, sort_keys=True))
+    return value
 
 
 def clear(folder: Path) -> None:

@@ -26,6 +26,13 @@ SECOND_CHANCE = [
 ]
 LASTING = [Setting("empty", "embedded", 0), Setting("change", "embedded-own-ids", 0)]
 REAL = [Setting("empty", "keycloak-opa", 0), Setting("change", "keycloak-opa", 0)]
+ALONE = {
+    estate: [Setting(scenario, estate, 0) for scenario in ("empty", "change")]
+    for estate in ("hydra", "registration", "registration-keeping")
+}
+"""Authorization servers without a resource server."""
+NEVER_STALE = [*ALONE["hydra"], ALONE["registration"][0], ALONE["registration-keeping"][0]]
+"""No request is sent twice there, so that no answer can be an old one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,11 @@ class Case:
 
     def traps(self, bench: Bench) -> Iterable[tuple[str, Trap]]:
         places = (
-            [(server, place) for server in SERVERS for place in bench.positions(self.setting, server, self.fault)]
+            [
+                (server, place)
+                for server in bench.site.proxies
+                for place in bench.positions(self.setting, server, self.fault)
+            ]
             if self.marks is None
             else [(server, bench.marked(self.setting, server, mark)) for mark, server in self.marks]
         )
@@ -53,10 +64,13 @@ class Case:
 
 def all_cases() -> Iterable[Case]:
     """Every fault at every request: with retries and without, once and for good."""
-    for setting in (*NO_SECOND_CHANCE, *SECOND_CHANCE, *REAL):
+    alone = [setting for settings in ALONE.values() for setting in settings]
+    for setting in (*NO_SECOND_CHANCE, *SECOND_CHANCE, *REAL, *alone):
         # Which request a fault of content meets is known only where they come one after the other.
         faults = ONCE if setting.parallel == 1 else LASTING_FAULTS
-        yield from (Case(setting, fault, False) for fault in faults if fault is not Fault.REFUSE)
+        for fault in faults:
+            if fault is not Fault.REFUSE and (fault is not Fault.STALE or setting not in NEVER_STALE):
+                yield Case(setting, fault, False)
     for setting in LASTING:
         yield from (Case(setting, fault, True) for fault in LASTING_FAULTS)
 
@@ -72,6 +86,11 @@ def some_cases() -> Iterable[Case]:
         yield Case(LASTING[1], fault, True, ((mark, there),))
     for turn, kind in enumerate(ONCE):
         yield Case(REAL[turn % 2], kind, False, every=16 if kind in CONTENT_FAULTS else 40)
+        for settings in ALONE.values():
+            turned = settings[1 if kind in CONTENT_FAULTS else turn % 2]
+            every = 1 if kind is Fault.STALE else 2 if kind in CONTENT_FAULTS else 5
+            if kind is not Fault.STALE or turned not in NEVER_STALE:
+                yield Case(turned, kind, False, every=every)
     for kind in CONTENT_FAULTS:
         yield from (Case(setting, kind, False, every=12) for setting in (*NO_SECOND_CHANCE, SECOND_CHANCE[0]))
 

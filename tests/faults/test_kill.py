@@ -10,30 +10,36 @@ import pytest
 from tests.faults.conftest import BenchFor
 from tests.faults.proof import Mark
 from tests.faults.proxy import Fault, Trap
-from tests.faults.site import SERVERS, Setting
+from tests.faults.site import Setting
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")]
 
 KILLS = (Fault.KILL_BEFORE, Fault.KILL_AFTER)
 SIGNALS = (Fault.TERMINATE_BEFORE, Fault.TERMINATE_AFTER, Fault.INTERRUPT_AFTER)
 SETTINGS = [Setting("empty", "embedded-own-ids", 1), Setting("change", "embedded", 1, parallel=4)]
+ALONE = [Setting("change", estate, 1) for estate in ("hydra", "registration", "registration-keeping")]
 SOME: dict[tuple[Fault, Setting], Sequence[tuple[Mark, str]]] = {
     (Fault.KILL_BEFORE, SETTINGS[0]): [(Mark.FIRST_WRITE, "orders")],
     (Fault.KILL_AFTER, SETTINGS[0]): [(Mark.CREATE, "login"), (Mark.LAST, "orders")],
     (Fault.KILL_BEFORE, SETTINGS[1]): [(Mark.UPDATE, "login")],
     (Fault.KILL_AFTER, SETTINGS[1]): [(Mark.REMOVAL, "login")],
+    **{(Fault.KILL_BEFORE, setting): [(Mark.CREATE, "login")] for setting in ALONE},
+    **{
+        (Fault.KILL_AFTER, setting): [(mark, "login") for mark in (Mark.CREATE, Mark.UPDATE, Mark.REMOVAL)]
+        for setting in ALONE
+    },
 }
 
 
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("fault", KILLS, ids=lambda fault: fault.name.lower())
-@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+@pytest.mark.parametrize("setting", [*SETTINGS, *ALONE], ids=str)
 def test_kill_9(bench_for: BenchFor, setting: Setting, fault: Fault, pytestconfig: pytest.Config) -> None:
     """No lock stands in the way, open intents are what may have happened, and a secret that went down is told of."""
     bench = bench_for(setting.estate)
     places = [(server, bench.marked(setting, server, mark)) for mark, server in SOME[fault, setting]]
     if pytestconfig.getoption("all_faults"):
-        places = [(server, place) for server in SERVERS for place in bench.positions(setting, server)]
+        places = [(server, place) for server in bench.site.proxies for place in bench.positions(setting, server)]
     bench.prove_all(setting, [(server, Trap(fault, place)) for server, place in places])
 
 

@@ -64,6 +64,20 @@ class OidcProvider:
         assert answer.ok, answer.text
         return bool(answer.json()["active"])
 
+    def everything(self) -> Any:
+        """All that it holds, for `restore`."""
+        answer = self.call("GET", "/everything")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def restore(self, everything: Any) -> None:
+        """Hold again what it held then."""
+        assert self.call("PUT", "/everything", everything).status_code == 200
+
+    def clients(self) -> dict[str, Any]:
+        """The registered clients by their ids."""
+        return dict(self.everything().get("Client", ()))
+
     def clear(self) -> None:
         """Forget every client and token."""
         assert self.call("POST", "/forget-everything").status_code == 204

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
-from oauthdeploy.core.errors import NotFound, Unsupported
+from oauthdeploy.core.errors import NotFound, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Applied, Connection, Driver, ServerReport, Wanted
 from oauthdeploy.drivers.client_metadata import scopes_in
@@ -217,16 +217,10 @@ class HydraDriver(Driver):
         ]
         body: dict[str, Any] = {"client_id": client_id, "scope": words(given), "metadata": {OWNER: self._owner}}
         self._put(body, about, desired)
-        secret = desired.secret
-        if secret is not None and desired.type is not ClientType.PUBLIC:
-            body["metadata"][REVISION] = secret.revision or 0
-            if secret.value is not None:
-                body["client_secret"] = secret.value
+        made = self._put_secret(body, desired)
         deliver = self.hand_over(about)
         raw, found = create_or_find(lambda: self._api.create(body), lambda: self._own(client_id))
         self._learn(raw)
-        told = raw.get("client_secret")
-        made = told if secret is not None and secret.generate and isinstance(told, Secret) else None
         deliver(made, client_id)
         return self._applied(changes, raw, secret=made, note=ADOPTED if found else "")
 
@@ -248,6 +242,9 @@ class HydraDriver(Driver):
         body, secret = self._draft(raw, changes, about)
         after = self._send(client_id, raw, body, lambda: deliver(secret, client_id))
         lost = lost_fields(raw, body, after, _CHANGING)
+        if lost and (again := self._api.client(client_id)) is not None:
+            # A response need not show everything; reading the client again may.
+            lost = lost_fields(raw, body, again, _CHANGING)
         return [replace(one, lost=lost) for one in self._applied(changes, after, secret=secret)]
 
     def _draft(
@@ -267,16 +264,24 @@ class HydraDriver(Driver):
         desired = about.desired
         assert isinstance(desired, Client)
         self._put(body, about, desired)
+        if any(field.path.startswith("secret") or field.path == "type" for field in about.fields):
+            return body, self._put_secret(body, desired)
+        return body, None
+
+    @staticmethod
+    def _put_secret(body: dict[str, Any], desired: Client) -> Secret | None:
+        """Put the secret of a client and the mark of its revision into its JSON; returns the secret if it is made here.
+
+        Hydra could make that of a new client, which would be lost with the response, and makes none for another client.
+        """
         given = desired.secret
-        if given is None or not any(field.path.startswith("secret") or field.path == "type" for field in about.fields):
-            return body, None
-        if desired.type is ClientType.PUBLIC:
-            return body, None
+        if given is None or desired.type is ClientType.PUBLIC:
+            return None
         body["metadata"][REVISION] = given.revision or 0
-        # Hydra makes a secret only for a new client.
         made = Secret(secrets.token_urlsafe(32), "generated") if given.generate else None
-        body["client_secret"] = made or given.value
-        return body, made
+        if made is not None or given.value is not None:
+            body["client_secret"] = made or given.value
+        return made
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
         """Put the changed fields and options into the JSON of a client."""
@@ -288,21 +293,51 @@ class HydraDriver(Driver):
         write_fields(OPTIONS, {name: options[name] for name in names}, body)
 
     def _send(self, client_id: str, raw: Json, body: Json, deliver: Callable[[], None]) -> Json:
-        """Send what changes: as a patch, after which a new secret is delivered, and the lifetimes apart.
+        """Send what changes: the lifetimes, and then the rest as a patch, after which a new secret is delivered.
 
-        Hydra has no conditional write, and its patch knows no `test`: the engine reads the client just before.
+        The patch is the last request, so that a client whose new secret is lost is otherwise as wanted. Hydra has no conditional
+        write, and its patch knows no `test`: the engine reads the client just before.
         """
         after = raw
-        operations = list(_operations(raw, body))
-        if operations:
-            after = self._api.patch(client_id, operations)
-            self._learn(after)
-            deliver()
         lifespans = {key: body.get(key) for key in (*LIFESPANS, *OTHER_LIFESPANS)}
         if any(lifespans[key] != raw.get(key) for key in LIFESPANS):
             after = self._api.put_lifespans(client_id, lifespans)
             self._learn(after)
+        operations = list(_operations(raw, body))
+        if operations:
+            after = self._patch(client_id, operations)
+            self._learn(after)
+            deliver()
+            if missing := _marks_to_set(after, body):
+                # Later runs go by the marks.
+                after = self._patch(client_id, missing)
+                self._learn(after)
         return after
+
+    def _patch(self, client_id: str, operations: Sequence[Operation]) -> Json:
+        """PATCH a client. If the response is lost, reading the client shows whether it was made: a new secret, which Hydra does
+        not show, by the mark of its revision in the same request.
+        """
+        try:
+            made = self._api.patch(client_id, operations)
+        except ServerError as error:
+            if not error.uncertain:
+                raise
+            found = self._api.client(client_id)
+            if found is None or not _shows(found, operations):
+                raise
+            return found
+        secret = next((one["value"] for one in operations if one["path"] == "/client_secret"), None)
+        if secret is not None and made.get("client_secret") != secret:
+            raise UnexpectedAnswer(
+                f"'{self.name}' did not confirm the new secret of '{client_id}'",
+                server=self.name,
+                method="PATCH",
+                path=api.CLIENT,
+                fix="Raise secret.revision and apply again.",
+                uncertain=True,
+            )
+        return made
 
     def _learn(self, raw: Json) -> None:
         for value in (raw.get("client_secret"), raw.get("registration_access_token")):
@@ -488,6 +523,19 @@ def _add(path: str, value: Any) -> Operation:
     return {"op": "add", "path": path, "value": value}
 
 
+def _shows(raw: Json, operations: Sequence[Operation]) -> bool:
+    """Whether a client is as a patch wanted it. A patch of nothing but a secret shows nothing."""
+    marks = {f"/metadata/{_pointer(key)}": value for key, value in marks_in(raw).items()}
+    have = {**{f"/{key}": value for key, value in raw.items()}, **marks}
+    visible = [one for one in operations if one["path"] != "/client_secret"]
+    return bool(visible) and all(have.get(one["path"]) == one["value"] for one in visible)
+
+
+def _pointer(key: str) -> str:
+    """A key as a part of a JSON Pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
 def _operations(raw: Json, body: Json) -> Sequence[Operation]:
     """The JSON Patch (RFC 6902) from one state of a client to another, without lifetimes; of the metadata only what changes."""
     found: list[Operation] = []
@@ -495,7 +543,11 @@ def _operations(raw: Json, body: Json) -> Sequence[Operation]:
         if key in (*LIFESPANS, *OTHER_LIFESPANS, "metadata") or value == raw.get(key):
             continue
         found.append({"op": "replace", "path": f"/{key}", "value": value})
+    return [*found, *_marks_to_set(raw, body)]
+
+
+def _marks_to_set(raw: Json, body: Json) -> Sequence[Operation]:
+    """The operations for what the metadata of a client lack."""
     before = marks_in(raw)
     changed = {key: value for key, value in marks_in(body).items() if value != before.get(key)}
-    found += [_add(f"/metadata/{key.replace('~', '~0').replace('/', '~1')}", value) for key, value in changed.items()]
-    return found
+    return [_add(f"/metadata/{_pointer(key)}", value) for key, value in changed.items()]

@@ -142,6 +142,7 @@ class RegistrationApi:
             token if isinstance(token, Secret) else before.token,
             before.owner,
             before.revision,
+            former=before.token if isinstance(token, Secret) and token != before.token else before.former,
         )
 
     def _route(self, url: str, client_id: str) -> Route:
@@ -178,11 +179,19 @@ def _bearer(entry: Entry) -> BearerAuth | None:
 
 
 def _patiently(send: Callable[[], T]) -> T:
-    """Send a request, again after 429, with which the server says that it did not carry it out (RFC 6585 section 4)."""
+    """Send a request, again after 429 with Retry-After, with which a server says that it wants the request later.
+
+    RFC 6585 section 4 does not say that nothing was done, so after a 429 alone this is unknown, as after any lost response.
+    """
     for _attempt in range(_ATTEMPTS - 1):
         try:
             return send()
         except ServerError as error:
-            if error.status != _TOO_MANY:
+            if not is_postponed(error):
                 raise
     return send()
+
+
+def is_postponed(error: ServerError) -> bool:
+    """Whether the server did not carry out a request and wants it later."""
+    return error.status == _TOO_MANY and error.asks_to_wait

@@ -34,15 +34,18 @@ LOCK_SECONDS: Final = 60
 
 UPDATE: Final = "update"
 DELETE: Final = "delete"
+_TOKENS: Final = ("token", "former")
 _NO_MAPPING: Final[Mapping[Any, Any]] = {}
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A client of the server. `token` is None if the server gave none, so that the client cannot be managed.
+    """A client of the server. `uri` is where it is managed; "" if the server gave no address, so that it cannot be managed
+    (RFC 7592 is optional). `token` is None if the server gave none.
 
-    `pending` is UPDATE or DELETE from before such a request until its answer, `revision` that of the secret.
+    `pending` is UPDATE or DELETE from before such a request until its answer, `revision` that of the secret. `former` is the
+    token before this one: a response from a cache may have brought an old token in place of the one that is valid.
     """
 
     client_id: str
@@ -51,6 +54,7 @@ class Entry:
     owner: str = ""
     revision: int | None = None
     pending: str = ""
+    former: Secret | None = None
 
 
 @dataclass(frozen=True)
@@ -264,7 +268,7 @@ def _without_lost(book: Book, record: str) -> Book:
 def _book(document: Mapping[str, Any], issuer: str) -> Book:
     found = document.get(issuer, {})
     entries = {
-        key: Entry(**{**one, "token": Secret(one["token"], "registry") if one.get("token") else None})
+        key: Entry(**{**one, **{name: Secret(one[name], "registry") if one.get(name) else None for name in _TOKENS}})
         for key, one in found.get("clients", {}).items()
     }
     return Book(
@@ -281,11 +285,12 @@ def _document(book: Book) -> dict[str, Any]:
 
 
 def _entry_document(entry: Entry) -> dict[str, Any]:
-    """An entry with its token as a text, for the encrypted file alone."""
+    """An entry with its tokens as texts, for the encrypted file alone."""
+    tokens = {"token": entry.token, "former": entry.former}
     return {
         "client_id": entry.client_id,
         "uri": entry.uri,
-        "token": entry.token.reveal() if entry.token is not None else None,
+        **{name: token.reveal() if token is not None else None for name, token in tokens.items()},
         "owner": entry.owner,
         "revision": entry.revision,
         "pending": entry.pending,

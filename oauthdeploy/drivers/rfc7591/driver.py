@@ -28,12 +28,15 @@ from oauthdeploy.drivers.common_steps import (
 from oauthdeploy.drivers.field_table import write_fields
 from oauthdeploy.drivers.request_count import counting
 from oauthdeploy.drivers.rfc7591 import findings
-from oauthdeploy.drivers.rfc7591.client import Json, Metadata, RegistrationApi
+from oauthdeploy.drivers.rfc7591.client import Json, Metadata, RegistrationApi, is_postponed
 from oauthdeploy.drivers.rfc7591.client_registry import DELETE, UPDATE, Book, ClientRegistry, Entry, Lost
 from oauthdeploy.drivers.rfc7591.facts import RegistrationCredentials, RegistrationOptions
 from oauthdeploy.drivers.rfc7591.fields import CLIENT, GRANTS, OPTIONS
 from oauthdeploy.drivers.rfc7591.mapping import (
+    DEFAULT_SCOPES,
+    NOT_MANAGED,
     NOT_SENT,
+    REFUSED,
     VOLATILE,
     LiveClient,
     client_id_of,
@@ -52,19 +55,22 @@ _KINDS: Final = (Kind.CLIENT, Kind.ASSOCIATION)
 _NO_METHOD: Final = frozenset({404, 405, 501})
 """Statuses of a server that does not offer a method (RFC 9110 sections 15.5.6 and 15.6.2); 404 is from routers."""
 _DELETES: Final = 2
-_FORGOTTEN: Final = "The server refuses its token: it is only forgotten here, and may still exist there."
+_FORGOTTEN: Final = "Nobody has a token that manages it: it is only forgotten here, and may still exist there."
 
 
 class Found(Enum):
-    """What became of a client: it answers, it does not exist, its token is refused, or its new token was lost."""
+    """What became of a client: it answers, it does not exist, its token is refused, its new token was lost, or the server never
+    gave an address to manage it.
+    """
 
     THERE = "there"
     GONE = "gone"
     REFUSED = "refused"
     LOST = "lost"
+    NOT_MANAGED = "not managed"
 
 
-_UNREACHABLE: Final = frozenset({Found.REFUSED, Found.LOST})
+_UNREACHABLE: Final = frozenset({Found.REFUSED, Found.LOST, Found.NOT_MANAGED})
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,10 @@ class RegistrationDriver(Driver):
             if about:
                 with reading_kinds(unreadable, objects, *about):
                     objects.update(self._objects(wanted, self._clients(wanted)))
-        return ServerState(self.name, objects, unreadable, tally.requests, makes_client_ids=True)
+        # Nothing of the plan is missing where a server drops the scope that grants nothing: the client may request more.
+        opened = {one.client for one in objects if one.kind is Kind.ASSOCIATION and one.scope == DEFAULT_SCOPES}
+        lost = {Address(Kind.CLIENT, client, self.name): ("scope",) for client in opened}
+        return ServerState(self.name, objects, unreadable, tally.requests, makes_client_ids=True, lost=lost)
 
     def _clients(self, wanted: Wanted) -> Sequence[Seen]:
         book = self._registry.read(self._issuer)
@@ -187,6 +196,11 @@ class RegistrationDriver(Driver):
             for key in named - {seen.key for seen in found}:
                 self._seen.pop(key, None)
             self._seen.update({seen.key: seen for seen in found})
+        for seen in found:
+            if seen.found is Found.GONE and seen.entry.pending == DELETE:
+                # A run that ended before it could remove the entry has deleted the client.
+                self._registry.remove(self._issuer, seen.key)
+                self._forget(seen.key)
         return found
 
     def _find(self, key: str, entry: Entry | None, given: Entry | None) -> Seen:
@@ -200,21 +214,41 @@ class RegistrationDriver(Driver):
         return other if seen is None or other.found is Found.THERE else seen
 
     def _look(self, key: str, entry: Entry) -> Seen:
-        """Read one client, and store the new token if the answer has one."""
-        try:
-            raw, after = self._api.read(entry)
-        except NotFound:
-            return Seen(key, entry, Found.GONE, {})
-        except Unauthorized:
-            newer = self._registry.read(self._issuer).entries.get(key) if entry.client_id else None
-            if newer is not None and newer.token != entry.token:
-                # Another machine has used the token meanwhile, and got a new one.
-                return self._look(key, newer)
-            found = {DELETE: Found.GONE, UPDATE: Found.LOST}.get(entry.pending, Found.REFUSED)
-            return Seen(key, entry, found, {})
-        if entry.client_id and after != entry:
-            self._registry.amend(self._issuer, key, token=after.token, uri=after.uri, pending="")
-        return Seen(key, after, Found.THERE, raw)
+        """Read one client with any token that may be valid, and store the new token if the answer has one."""
+        if not entry.uri:
+            return Seen(key, entry, Found.NOT_MANAGED, {})
+        tried: list[Secret | None] = []
+        left = [entry]
+        while left:
+            one = left.pop(0)
+            if one.token in tried:
+                continue
+            tried.append(one.token)
+            try:
+                raw, after = self._api.read(one)
+            except NotFound:
+                return Seen(key, one, Found.GONE, {})
+            except Unauthorized:
+                left += self._other_tokens(key, one)
+                continue
+            if entry.client_id and after != entry:
+                self._keep_token(key, after)
+            return Seen(key, after, Found.THERE, raw)
+        found = {DELETE: Found.GONE, UPDATE: Found.LOST}.get(entry.pending, Found.REFUSED)
+        return Seen(key, entry, found, {})
+
+    def _other_tokens(self, key: str, entry: Entry) -> Sequence[Entry]:
+        """The entry with other tokens than one that was refused: another machine may have got a newer one meanwhile, and a
+        response from a cache may have brought an old one.
+        """
+        newer = self._registry.read(self._issuer).entries.get(key) if entry.client_id else None
+        former = [replace(entry, token=entry.former, former=None)] if entry.former is not None else []
+        return [*([newer] if newer is not None else []), *former]
+
+    def _keep_token(self, key: str, entry: Entry, **values: Any) -> Entry | None:
+        """Store what a response said of how a client is managed; nothing is pending any more."""
+        kept = {"token": entry.token, "former": entry.former, "uri": entry.uri}
+        return self._registry.amend(self._issuer, key, pending="", **kept, **values)
 
     def _objects(self, wanted: Wanted, clients: Sequence[Seen]) -> Mapping[Address, LiveObject]:
         def read() -> Mapping[Address, LiveObject]:
@@ -236,7 +270,7 @@ class RegistrationDriver(Driver):
         if seen.found in _UNREACHABLE:
             scopes = [one for one in wanted.objects if one.kind is Kind.ASSOCIATION and one.client == name]
             return {
-                address: unreachable_client(seen.entry, self._owner, client),
+                address: unreachable_client(seen.entry, self._owner, client, _why(seen)),
                 **{one: unreachable_association(seen.entry, one.scope) for one in scopes},
             }
         live = self._live(seen)
@@ -247,9 +281,14 @@ class RegistrationDriver(Driver):
 
     def _live(self, seen: Seen) -> LiveClient:
         with self._lock:
-            book = self._book
+            book, listed = self._book, seen.key in self._listed
         return LiveClient(
-            seen.raw, seen.entry, self._owner, self._options.empty_scope or "", fixed=not self._updates(book)
+            seen.raw,
+            seen.entry,
+            self._owner,
+            self._options.empty_scope or "",
+            fixed=not self._updates(book),
+            listed=listed,
         )
 
     # -- writing ------------------------------------------------------------------------------------------------------
@@ -304,7 +343,7 @@ class RegistrationDriver(Driver):
             raw, made = self._api.register(self._told().registration, body, self._initial)
         except OAuthDeployError as error:
             # What may have been carried out stays recorded, and later plans name it.
-            if not getattr(error, "uncertain", False):
+            if not _may_be_done(error):
                 self._registry.cancel(self._issuer, record)
             raise
         revision = desired.secret.revision or 0 if desired.secret is not None else None
@@ -316,9 +355,10 @@ class RegistrationDriver(Driver):
         given = secret if generate and isinstance(secret, Secret) else None
         deliver(given, entry.client_id)
         unread = isinstance(secret, Secret) and given is None
+        note = "" if entry.uri else f"It can neither be read nor changed from now on: {NOT_MANAGED}."
         return [
             replace(one, secret_made=unread and one.address == about.address)
-            for one in self._applied(changes, key, secret=given)
+            for one in self._applied(changes, key, secret=given, note=note)
         ]
 
     def _new(self, changes: Sequence[Change], about: Change, desired: Client, former: Json) -> dict[str, Any]:
@@ -361,7 +401,13 @@ class RegistrationDriver(Driver):
         made = after.get("client_secret")
         renewed = made if isinstance(made, Secret) and made != seen.raw.get("client_secret") else None
         deliver(renewed, client_id_of(after))
-        lost = lost_fields(seen.raw, sent, after, VOLATILE)
+        # What an update leaves out is to be deleted (RFC 7592 section 2.2).
+        wanted = {**dict.fromkeys(seen.raw), **sent}
+        lost = lost_fields(seen.raw, wanted, after, VOLATILE)
+        if lost:
+            # A response need not show everything; reading the client again may.
+            again = self._look(now, self._entry_now(now))
+            lost = lost_fields(seen.raw, wanted, again.raw, VOLATILE) if again.found is Found.THERE else lost
         return [replace(one, lost=lost) for one in self._applied(changes, now, secret=renewed, note=note)]
 
     def _to_change(self, key: str, changes: Sequence[Change]) -> Seen | None:
@@ -377,7 +423,8 @@ class RegistrationDriver(Driver):
                 return None
             raise NotFound(f"'{self.name}' has no client '{key}'", server=self.name, fix="Make a new plan.")
         if seen.found is not Found.THERE:
-            raise Unauthorized(f"'{self.name}' refuses the token of '{key}'", server=self.name, fix="Make a new plan.")
+            summary = f"'{key}' cannot be managed on '{self.name}': {_why(seen)}"
+            raise Unauthorized(summary, server=self.name, fix="Make a new plan.")
         if not updates and any(field.path != "secret.revision" for change in changes for field in change.fields):
             raise Unsupported(
                 f"'{self.name}' does not change clients",
@@ -413,7 +460,8 @@ class RegistrationDriver(Driver):
 
     def _scope(self, scopes: Sequence[str]) -> dict[str, str]:
         """The member for the scopes of a client; none at all if there is no word for an empty list."""
-        words = scopes or ([self._options.empty_scope] if self._options.empty_scope else [])
+        named = [scope for scope in scopes if scope != DEFAULT_SCOPES]
+        words = named or ([self._options.empty_scope] if self._options.empty_scope else [])
         return {"scope": " ".join(words)} if words else {}
 
     def _put(self, body: dict[str, Any], change: Change, desired: Client) -> None:
@@ -436,7 +484,7 @@ class RegistrationDriver(Driver):
             if found is None or not _has(found.raw, body):
                 raise
             raw, after, note = found.raw, found.entry, ADOPTED
-        entry = self._registry.amend(self._issuer, key, token=after.token, uri=after.uri, pending="", **values)
+        entry = self._keep_token(key, after, **values)
         self._learn(Seen(key, entry or after, Found.THERE, raw))
         return raw, note
 
@@ -524,6 +572,10 @@ class RegistrationDriver(Driver):
             self._seen[seen.key] = seen
             self._book = replace(self._book, entries={**self._book.entries, seen.key: seen.entry})
 
+    def _entry_now(self, key: str) -> Entry:
+        with self._lock:
+            return self._seen[key].entry
+
     def _forget(self, key: str) -> None:
         with self._lock:
             self._seen.pop(key, None)
@@ -587,10 +639,12 @@ class RegistrationDriver(Driver):
             for one in seen
             if one.key in named and (one.found is Found.REFUSED or (one.found is Found.LOST and one.key not in made))
         }
+        fixed = {one.key: one.entry.client_id for one in seen if one.key in named and one.found is Found.NOT_MANAGED}
         lost = {record: one for record, one in book.lost.items() if record not in ended}
         return [
             *findings.lost(self.name, lost),
             *findings.refused(self.name, refused),
+            *findings.not_managed(self.name, fixed),
             *findings.not_in_metadata(self.name, wanted, metadata.scopes, metadata.grants),
             *findings.default_scopes(self.name, wanted, self._options.empty_scope is not None),
         ]
@@ -600,13 +654,15 @@ class RegistrationDriver(Driver):
         with self._lock:
             book, seen = self._book, dict(self._seen)
         made = [change for change in changes if change.address.kind is Kind.CLIENT and change.action is Action.CREATE]
-        anew = [
-            change
+        fixed = any(not entry.uri for entry in book.entries.values())
+        anew = {
+            one.entry.client_id: change
             for change in made
             if (one := seen.get(change.address.client)) is not None and one.found is Found.LOST
-        ]
+        }
         return [
             *findings.registered_anew(self.name, anew),
+            *findings.made_once(self.name, made if fixed else ()),
             *findings.no_registry(self.name, self._options.registry, made if not book.exists else ()),
         ]
 
@@ -644,6 +700,16 @@ def _has(raw: Json, body: Json) -> bool:
     return all(raw.get(name) == value or not value for name, value in body.items()) and set(scopes_in(raw)) == set(
         scopes_in(body)
     )
+
+
+def _why(seen: Seen) -> str:
+    """Why nothing of a client can be read."""
+    return NOT_MANAGED if seen.found is Found.NOT_MANAGED else REFUSED
+
+
+def _may_be_done(error: OAuthDeployError) -> bool:
+    """Whether a registration that ended with this error may have been carried out."""
+    return isinstance(error, ServerError) and error.uncertain and not is_postponed(error)
 
 
 def _now() -> str:

@@ -73,7 +73,7 @@ def named(refusal: tuple[str, str]) -> Iterator[None]:
 
 
 def _again(kind: type[ServerError], error: ServerError, summary: str, fix: str) -> ServerError:
-    return kind(
+    made = kind(
         summary,
         server=error.server,
         method=error.method,
@@ -84,3 +84,5 @@ def _again(kind: type[ServerError], error: ServerError, summary: str, fix: str) 
         uncertain=error.uncertain,
         code=error.code,
     )
+    made.asks_to_wait = error.asks_to_wait
+    return made

@@ -55,6 +55,38 @@ def refused(server: str, clients: Mapping[str, str]) -> Iterator[Diagnostic]:
         )
 
 
+def not_managed(server: str, clients: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """A finding for each client that the server registered and lets nobody manage: by key, with its id."""
+    for key, client_id in sorted(clients.items()):
+        yield Diagnostic(
+            "rfc7591-not-managed",
+            "A client cannot be read, changed or deleted",
+            f"'{server}' registered '{client_id}' and gave no registration_client_uri: it offers RFC 7591, and not RFC 7592, "
+            "which is optional. Whether the client is still as the manifest wants it is unknown, and no run that needs it "
+            "succeeds.",
+            "Change it with the administration of the server. To leave it alone, write it with external: true; to register it "
+            "anew, apply it once with state: absent, which forgets it here, and then again.",
+            Severity.WARNING,
+            str(Address(Kind.CLIENT, key, server)),
+            ("clients", key),
+        )
+
+
+def made_once(server: str, changes: Sequence[Change]) -> Iterator[Diagnostic]:
+    """The registration of clients on a server that is known to let nobody manage them."""
+    for change in changes:
+        yield Diagnostic(
+            "rfc7591-made-once",
+            "A client would be registered that nobody can manage",
+            f"'{server}' can create {change.address}, and not read, change or delete it afterwards: RFC 7592 is optional, and "
+            "the server did not offer it for other clients.",
+            "Read again what the manifest says of it: it cannot be corrected. Then override the rule once with "
+            "--allow rfc7591-made-once.",
+            address=str(change.address),
+            path=change.place,
+        )
+
+
 def not_in_metadata(
     server: str, wanted: Wanted, scopes: Collection[str] | None, grants: Collection[str] | None
 ) -> Iterator[Diagnostic]:
@@ -105,14 +137,15 @@ def default_scopes(server: str, wanted: Wanted, has_word: bool) -> Iterator[Diag
             )
 
 
-def registered_anew(server: str, changes: Sequence[Change]) -> Iterator[Diagnostic]:
-    """Clients that an update may have changed and whose new token is unknown."""
-    for change in changes:
+def registered_anew(server: str, changes: Mapping[str, Change]) -> Iterator[Diagnostic]:
+    """Clients, by their ids, that an update may have changed and whose new token is unknown."""
+    for client_id, change in sorted(changes.items()):
         yield Diagnostic(
             "rfc7591-registered-anew",
             "A client would be registered anew",
             f"The answer to the last update of {change.address} was lost, and with it its new registration access token. A new "
-            f"registration gets another client id and secret, and the old one stays at '{server}' without anybody to manage it.",
+            f"registration gets another client id and secret, and the old one, {client_id}, stays at '{server}' without anybody "
+            "to manage it.",
             "Adopt it with a token from the administrator (options.rfc7591.registration), or override the rule once with "
             "--allow rfc7591-registered-anew.",
             address=str(change.address),

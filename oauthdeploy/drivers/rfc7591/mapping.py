@@ -30,6 +30,9 @@ SECRETS: Final = ("client_secret", "registration_access_token")
 REGISTRATION: Final = "registration"
 """The option that is about oauthdeploy and not about the client."""
 
+DEFAULT_SCOPES: Final = "(default)"
+"""Stands for the scopes that a client without any may request: the server's default ones (RFC 7591 section 2)."""
+
 NOT_SENT: Final = frozenset(
     {"registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"}
 )
@@ -49,7 +52,8 @@ _FIXED: Final = (
     "The server does not change clients (RFC 7592 section 2.2): it is deleted and registered anew, with another client id and "
     "secret, and its tokens stop working."
 )
-_REFUSED: Final = "its registration access token is refused"
+REFUSED: Final = "its registration access token is refused"
+NOT_MANAGED: Final = "the server gave no address to manage it (RFC 7592 is optional)"
 
 
 def sealed(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,7 +71,8 @@ def client_id_of(raw: Mapping[str, Any]) -> str:
 class LiveClient:
     """A client as the server returned it, its entry, and the manifest's name for marks (`ours`).
 
-    `empty_scope` is the scope that grants nothing, and `fixed` says that the server does not change clients.
+    `empty_scope` is the scope that grants nothing, and `fixed` says that the server does not change clients. `listed` says that
+    the manifest lists the client's scopes.
     """
 
     raw: Mapping[str, Any]
@@ -75,10 +80,20 @@ class LiveClient:
     ours: str = ""
     empty_scope: str = ""
     fixed: bool = False
+    listed: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server may give the client default scopes that its manifest does not list: it has not even the scope that
+        grants nothing. Raises Garbled.
+        """
+        return self.listed and bool(self.empty_scope) and not scopes_in(self.raw)
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """The scopes that the client may request. Raises Garbled."""
+        if self.is_open:
+            return (DEFAULT_SCOPES,)
         return tuple(scope for scope in scopes_in(self.raw) if scope != self.empty_scope)
 
     def told(self, desired: Client | None, *, whole: bool = False) -> LiveObject:
@@ -128,8 +143,8 @@ class LiveClient:
         return LiveObject(Association(), client, fingerprint({"client": client, "scope": scope}))
 
 
-def unreachable_client(entry: Entry, ours: str, desired: Client | None) -> LiveObject:
-    """A client of which the server tells nothing: none of its fields can be compared."""
+def unreachable_client(entry: Entry, ours: str, desired: Client | None, why: str) -> LiveObject:
+    """A client of which the server tells nothing, for a reason: none of its fields can be compared."""
     value = Client()
     if written := options_of(desired)[0]:
         value = value.model_copy(update={"options": {"rfc7591": dict(written)}})
@@ -142,8 +157,8 @@ def unreachable_client(entry: Entry, ours: str, desired: Client | None) -> LiveO
         incomparable=frozenset({*fields_of(Kind.CLIENT), "secret"}),
         client_id=entry.client_id,
         revision=entry.revision,
-        unread=_REFUSED,
-        unheld={"everything": Unheld(_REFUSED)},
+        unread=why,
+        unheld={"everything": Unheld(why)},
     )
 
 

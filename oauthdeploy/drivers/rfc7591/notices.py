@@ -26,6 +26,21 @@ NOTICES: Final[tuple[Notice, ...]] = (
         "Write its registration with a new token and run adopt, or apply it once with state: absent, which forgets it here.",
     ),
     (
+        "rfc7591-not-managed",
+        "warning",
+        "A client cannot be read, changed or deleted",
+        "The server registers clients (RFC 7591) and gave no address to manage this one: RFC 7592 is optional. Its live state is "
+        "unknown, so that it is neither compared nor changed, and plan, drift and apply say so.",
+        "Change it with the administration of the server, or leave it alone with external: true.",
+    ),
+    (
+        "rfc7591-made-once",
+        "error",
+        "A client would be registered that nobody can manage",
+        "The server gave no address to manage the clients that it registered before (RFC 7592 is optional).",
+        "Check what the manifest says of the client, which cannot be corrected later, and allow the rule.",
+    ),
+    (
         "rfc7591-registered-anew",
         "error",
         "A client would be registered anew",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from oauthdeploy.drivers.rfc7591.client_registry import ClientRegistry
-from oauthdeploy.testing.proxy import Fault, once
+from oauthdeploy.testing.proxy import Fault, Seen, once
 from tests.drivers.rfc7591.folder import BATCH, MOVED, SHOP, Folder, actions, rules
 from tests.servers.oidc_provider import NOTHING, OidcProvider
 
@@ -86,6 +86,17 @@ def test_a_secret_is_delivered_with_the_id_that_the_server_chose(shop: Folder, r
     answer = rotating.token(delivered["client_id"], delivered["client_secret"], scope="orders.read")
     assert answer.status_code == 200, answer.text
     assert shop.client("batch")["scope"] == "orders.read"
+
+
+def test_an_option_that_is_null_is_deleted_at_the_server(shop: Folder) -> None:
+    """An update that leaves a field out deletes it (RFC 7592 section 2.2), and that is no loss."""
+    for logo, contacts in (("https://shop.example.com/l.png", ["shop@example.com"]), (None, [])):
+        shop.write({"web-shop": {**SHOP, "contacts": contacts, "options": {"rfc7591": {"logo_uri": logo}}}})
+        ran = shop.apply("rfc7591-registry-new")
+        assert ran.code == 0, ran.out + ran.err
+    live = shop.client("web-shop")
+    assert not {"logo_uri", "contacts"} & live.keys()
+    assert actions(shop.plan()) == {}
 
 
 def test_a_lost_answer_to_a_registration_is_named_until_somebody_ended_the_client(shop: Folder) -> None:
@@ -245,6 +256,43 @@ def test_a_new_token_of_the_manifest_brings_an_unreachable_client_back(shop: Fol
     assert ran.code == 0, ran.out + ran.err
     assert shop.book().entries["web-shop"].client_id == entry.client_id
     assert rules(shop.plan()) == []
+
+
+def without_management(seen: Seen, body: Any) -> Any:
+    """The answer of a server with RFC 7591 and without RFC 7592."""
+    if seen.method == "POST" and isinstance(body, dict):
+        return {name: value for name, value in body.items() if not name.startswith("registration_")}
+    return body
+
+
+def test_a_client_that_nobody_can_manage_is_named_and_not_called_in_sync(shop: Folder, rotating: OidcProvider) -> None:
+    """RFC 7592 is optional: such a client is created, and then neither read, changed nor deleted. The registry remembers it."""
+    shop.proxy.alter(without_management)
+    shop.write({"web-shop": SHOP})
+    ran = shop.apply("rfc7591-registry-new")
+    assert ran.code == 4, ran.out + ran.err
+    assert "1 created" in ran.out
+    assert "RFC 7592 is optional" in ran.out + ran.err
+    (client_id,) = rotating.clients().keys() - {"introspector"}
+    assert shop.book().entries["web-shop"].client_id == client_id
+    shop.write({"web-shop": MOVED})
+    before = len(shop.proxy.seen())
+    for command in (("plan",), ("drift",), ("apply", "--yes")):
+        found = shop.run(*command)
+        assert found.code == {"apply": 4}.get(command[0], 8), found.out + found.err
+        assert "rfc7591-not-managed" in found.out + found.err
+        assert "in sync" not in found.out + found.err
+    assert actions(shop.plan(8)) == {}
+    assert not [seen for seen in shop.proxy.seen()[before:] if "/reg" in seen.path]
+    shop.write({"web-shop": MOVED, "other": SHOP})
+    plan = shop.plan(8)
+    assert actions(plan) == {"client/other": "create"}
+    assert rules(plan, "stops") == ["rfc7591-made-once"]
+    shop.write({"web-shop": {"state": "absent"}})
+    ran = shop.apply()
+    assert ran.code == 0, ran.out + ran.err
+    assert "only forgotten here" in ran.out
+    assert client_id in " ".join(item["detail"] for item in shop.plan()["diagnostics"])
 
 
 def test_a_server_that_refuses_put_has_its_clients_replaced_from_then_on(shop: Folder) -> None:

@@ -83,4 +83,20 @@ provider.use(async (ctx, next) => {
   return undefined;
 });
 
+// For the tests alone: all that it holds, to look at and to come back to.
+provider.use(async (ctx, next) => {
+  if (ctx.path !== '/everything') return next();
+  if (ctx.method === 'PUT') {
+    const chunks = [];
+    for await (const chunk of ctx.req) chunks.push(chunk);
+    const held = JSON.parse(Buffer.concat(chunks).toString());
+    for (const [name, rows] of tables) {
+      rows.clear();
+      for (const [id, row] of held[name] ?? []) rows.set(id, row);
+    }
+  }
+  ctx.body = Object.fromEntries([...tables].map(([name, rows]) => [name, [...rows]]));
+  return undefined;
+});
+
 provider.listen(given.port, '127.0.0.1');
