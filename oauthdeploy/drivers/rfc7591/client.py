@@ -34,6 +34,7 @@ class Metadata:
     issuer: str
     registration: str = ""
     introspection: str = ""
+    revocation: str = ""
     scopes: frozenset[str] | None = None
     grants: frozenset[str] | None = None
     responses: frozenset[str] | None = None
@@ -44,25 +45,26 @@ class RegistrationApi:
 
     def __init__(self, http: AdminClient, issuer: str | None) -> None:
         """`issuer` is the one that the metadata must name; None: the URL."""
-        self._http = http
+        self.http = http
+        path = urlsplit(http.url).path
+        self.places = (Route(f"{RFC8414}{path}", f"{RFC8414}{path}", at_root=True), Route(OPENID, OPENID))
+        """Where metadata may be: those of RFC 8414, and of OpenID Connect."""
         self._issuer = issuer or http.url
         self._origins = {_origin(http.url), _origin(self._issuer)}
 
     def metadata(self) -> Metadata:
         """The metadata, of RFC 8414 or else of OpenID Connect. Raises Unsupported if there is none."""
-        path = urlsplit(self._http.url).path
-        places = (Route(f"{RFC8414}{path}", f"{RFC8414}{path}", at_root=True), Route(OPENID, OPENID))
-        for place in places:
+        for place in self.places:
             try:
-                answer = self._http.get(place)
+                answer = self.http.get(place)
             except (NotFound, Rejected) as error:
                 if error.status == _TOO_MANY:
                     raise
                 continue
             return self._read_metadata(place.shown, answer)
         raise Unsupported(
-            f"'{self._http.server}' publishes no metadata",
-            server=self._http.server,
+            f"'{self.http.server}' publishes no metadata",
+            server=self.http.server,
             method="GET",
             path=OPENID,
             fix="Write the issuer as url: it has /.well-known/oauth-authorization-server or openid-configuration below it.",
@@ -75,17 +77,18 @@ class RegistrationApi:
                 _a_text(raw, "issuer"),
                 _a_text(raw, "registration_endpoint"),
                 _a_text(raw, "introspection_endpoint"),
+                _a_text(raw, "revocation_endpoint"),
                 _listed(raw, "scopes_supported"),
                 _listed(raw, "grant_types_supported"),
                 _listed(raw, "response_types_supported"),
             )
 
-        found = parsed(self._http.server, "GET", path, read)
+        found = parsed(self.http.server, "GET", path, read)
         if normalized_url(found.issuer) != normalized_url(self._issuer):
             # RFC 8414 section 3.3: metadata of another issuer must not be used.
             raise UnexpectedAnswer(
-                f"The metadata of '{self._http.server}' are those of another issuer",
-                server=self._http.server,
+                f"The metadata of '{self.http.server}' are those of another issuer",
+                server=self.http.server,
                 method="GET",
                 path=path,
                 fix=f"If {found.issuer or 'an issuer'} is meant, write it as issuer of the server entry.",
@@ -97,7 +100,7 @@ class RegistrationApi:
         route = self._route(endpoint, "")
         auth = BearerAuth(token) if token is not None else None
         with named(INITIAL):
-            answer = _patiently(lambda: self._http.request("POST", route, body, auth=auth))
+            answer = _patiently(lambda: self.http.request("POST", route, body, auth=auth))
         raw = self._client("POST", route, answer)
         return raw, self._entry(raw, Entry(client_id_of(raw)))
 
@@ -105,14 +108,14 @@ class RegistrationApi:
         """GET a client; the entry has a new token if the server gave one."""
         route = self._route(entry.uri, entry.client_id)
         with named(MANAGEMENT):
-            raw = self._client("GET", route, self._http.get(route, auth=_bearer(entry)))
+            raw = self._client("GET", route, self.http.get(route, auth=_bearer(entry)))
         return raw, self._entry(raw, entry)
 
     def update(self, entry: Entry, body: Json) -> tuple[Json, Entry]:
         """PUT a client, whole. It is sent once: a lost answer may have had a new token, and the old one is then refused."""
         route = self._route(entry.uri, entry.client_id)
         with named(MANAGEMENT):
-            answer = _patiently(lambda: self._http.request("PUT", route, body, auth=_bearer(entry), repeatable=False))
+            answer = _patiently(lambda: self.http.request("PUT", route, body, auth=_bearer(entry), repeatable=False))
         raw = self._client("PUT", route, answer)
         return raw, self._entry(raw, entry)
 
@@ -120,7 +123,7 @@ class RegistrationApi:
         """DELETE a client. It is sent once: the token of a deleted client is refused like a wrong one."""
         route = self._route(entry.uri, entry.client_id)
         with named(MANAGEMENT):
-            _patiently(lambda: self._http.request("DELETE", route, auth=_bearer(entry), repeatable=False))
+            _patiently(lambda: self.http.request("DELETE", route, auth=_bearer(entry), repeatable=False))
 
     def _client(self, method: str, route: Route, answer: Answer) -> Json:
         def read() -> Json:
@@ -128,13 +131,13 @@ class RegistrationApi:
             client_id_of(raw)
             return raw
 
-        return parsed(self._http.server, method, route.shown, read)
+        return parsed(self.http.server, method, route.shown, read)
 
     def _entry(self, raw: Json, before: Entry) -> Entry:
         """The entry after a response, which may have a new token and address (RFC 7592 section 3)."""
         for secret in (raw.get("client_secret"), raw.get("registration_access_token")):
             if isinstance(secret, Secret):
-                self._http.guard(secret)
+                self.http.guard(secret)
         token, uri = raw.get("registration_access_token"), raw.get("registration_client_uri")
         return Entry(
             client_id_of(raw),
@@ -149,8 +152,8 @@ class RegistrationApi:
         """The route of an absolute URL. Raises Unsupported for another host, which must not get a token."""
         if _origin(url) not in self._origins:
             raise Unsupported(
-                f"'{self._http.server}' names an address on another host",
-                server=self._http.server,
+                f"'{self.http.server}' names an address on another host",
+                server=self.http.server,
                 fix="Tokens are sent to the host of url alone. Write the address as url, or as options.registration_endpoint.",
             )
         parts = urlsplit(url)

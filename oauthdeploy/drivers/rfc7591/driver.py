@@ -25,9 +25,10 @@ from oauthdeploy.drivers.common_steps import (
     reading_kinds,
     writing,
 )
+from oauthdeploy.drivers.examination import Examination, WriteProbe
 from oauthdeploy.drivers.field_table import write_fields
 from oauthdeploy.drivers.request_count import counting
-from oauthdeploy.drivers.rfc7591 import findings
+from oauthdeploy.drivers.rfc7591 import examination, findings
 from oauthdeploy.drivers.rfc7591.client import Json, Metadata, RegistrationApi, is_postponed
 from oauthdeploy.drivers.rfc7591.client_registry import DELETE, UPDATE, Book, ClientRegistry, Entry, Lost
 from oauthdeploy.drivers.rfc7591.facts import RegistrationCredentials, RegistrationOptions
@@ -132,6 +133,14 @@ class RegistrationDriver(Driver):
             account="",
             capabilities={str(able): answer for able, answer in answers.items()},
         )
+
+    def examine(self) -> Examination:
+        """Look at the metadata."""
+        return examination.examine(self._api, self._options.registration_endpoint)
+
+    def try_writing(self, tag: str) -> WriteProbe:
+        """Register a client, read, change and delete it."""
+        return examination.try_writing(self._api, self._told().registration, self._initial, tag)
 
     def _told(self) -> Metadata:
         """The metadata, read once. Raises Unsupported if the server offers no registration."""
