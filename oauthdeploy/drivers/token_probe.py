@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from requests.auth import AuthBase
 
-from oauthdeploy.core.errors import Forbidden, NotFound, ServerError, Unauthorized, UnexpectedAnswer
+from oauthdeploy.core.errors import Forbidden, NotFound, Rejected, ServerError, Unauthorized, UnexpectedAnswer
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.urls import normalized_url
 from oauthdeploy.drivers.egress import Egress
 from oauthdeploy.drivers.http import BasicAuth, BearerAuth, open_client
 from oauthdeploy.drivers.json_wire import FORM
@@ -26,8 +27,8 @@ class HttpProver:
     def __init__(
         self, servers: Mapping[str, Server], introspection: Mapping[str, str], base: Path, egress: Egress | None = None
     ) -> None:
-        """`servers` are the entries by name, `introspection` the endpoints of those that have one. TLS files are relative to
-        `base`. `egress` is the way out of the process, if that is shared.
+        """`servers` are the entries by name, `introspection` the endpoints of those that are known; that of another is read from
+        its metadata. TLS files are relative to `base`. `egress` is the way out of the process, if that is shared.
         """
         self._egress = egress
         self._servers = servers
@@ -37,9 +38,11 @@ class HttpProver:
     def is_active(self, server: str, token: Secret) -> bool | None:
         """See `Prover`. Raises UnexpectedAnswer for a response without `active`."""
         entry = self._servers[server]
-        endpoint = self._introspection.get(server, "")
         auth = _introspector(entry)
-        if not endpoint or auth is None:
+        if auth is None:
+            return None
+        endpoint = self._introspection.get(server, "") or self._discovered(server, entry)
+        if not endpoint:
             return None
         return self._introspected(server, entry, endpoint, auth, token)
 
@@ -78,6 +81,25 @@ class HttpProver:
             issuer = told.get("issuer") if isinstance(told, Mapping) else None
             if issuer != trust.issuer:
                 raise _not_ready(server, address, f"The metadata of '{server}' names another issuer than the manifest")
+
+    def _discovered(self, server: str, entry: Server) -> str:
+        """The introspection endpoint in the metadata of a server (RFC 8414 section 2), on the host of its entry; "" if they name
+        none, or are those of another issuer, which must not be used (section 3.3).
+        """
+        address = entry.url or entry.issuer or ""
+        base, path = _split(address)
+        path, issuer = path.rstrip("/"), entry.issuer or address
+        for place in (f"/.well-known/oauth-authorization-server{path}", f"{path}/.well-known/openid-configuration"):
+            try:
+                told = self._published(server, base + place)
+            except (NotFound, Rejected):
+                continue
+            if not isinstance(told, Mapping) or normalized_url(str(told.get("issuer"))) != normalized_url(issuer):
+                return ""
+            found_base, found_path = _split(str(told.get("introspection_endpoint") or ""))
+            # The credentials are for this server alone.
+            return base + found_path if found_base in (base, _split(issuer)[0]) else ""
+        return ""
 
     def _published(self, server: str, address: str) -> object:
         base, path = _split(address)

@@ -53,6 +53,50 @@ def test_introspection_is_a_form_signed_by_the_entry(who: Introspection, told: b
     assert "leaked" not in (sent.url or "")
 
 
+RFC8414 = "https://login.example.com/.well-known/oauth-authorization-server/realms/shop"
+OPENID_CONNECT = "https://login.example.com/realms/shop/.well-known/openid-configuration"
+
+
+def undeclared() -> HttpProver:
+    """Of a server whose manifest does not say where tokens are introspected."""
+    entry = Server(
+        role=Role.AUTHORIZATION,
+        driver="rfc7591",
+        url="https://login.example.com/realms/shop",
+        limits=Limits(retries=0),
+        introspection=AS_CLIENT,
+    )
+    return HttpProver({"login": entry}, {}, Path())
+
+
+@pytest.mark.parametrize("place", [RFC8414, OPENID_CONNECT])
+def test_the_endpoint_is_that_of_the_metadata(place: str) -> None:
+    """Those of RFC 8414, with the path of the issuer after the well-known one, or else those of OpenID Connect."""
+    told = {"issuer": "https://login.example.com/realms/shop/", "introspection_endpoint": ENDPOINT}
+    with responses.RequestsMock() as stub:
+        if place == OPENID_CONNECT:
+            stub.get(RFC8414, status=404)
+        stub.get(place, json=told)
+        stub.post(ENDPOINT, json={"active": True})
+        assert undeclared().is_active("login", TOKEN) is True
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"issuer": "https://login.example.com/realms/shop"},
+        {"issuer": "https://another.example.com", "introspection_endpoint": ENDPOINT},
+        {"issuer": "https://login.example.com/realms/shop", "introspection_endpoint": "https://thief.example.com/i"},
+        [],
+    ],
+)
+def test_metadata_of_another_issuer_or_host_get_no_credentials(told: object) -> None:
+    """RFC 8414 section 3.3; a token and a secret go to the server of the entry alone."""
+    with responses.RequestsMock() as stub:
+        stub.get(RFC8414, json=told)
+        assert undeclared().is_active("login", TOKEN) is None
+
+
 @pytest.mark.parametrize("who", [None, Introspection(), Introspection(client_id="rs")])
 def test_without_credentials_nobody_is_asked(who: Introspection | None) -> None:
     """An entry that doesn't say how to introspect gives None, which is not "inactive"."""
