@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from itertools import product
@@ -228,6 +229,49 @@ def test_values_of_the_chart_reach_the_objects(cluster: Kubernetes) -> None:
                 headers={"Content-Type": "application/apply-patch+yaml"},
             )
             assert answer.ok, (kind, name, answer.text)
+
+
+# -- the image ---------------------------------------------------------------------------------------------------------
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions of the Containerfile, without comments and with continued lines joined."""
+    text = (SHIPPED / "Containerfile").read_text(encoding="utf-8")
+    lines = "".join(line for line in text.splitlines(keepends=True) if not line.lstrip().startswith("#"))
+    joined = lines.replace("\\\n", " ").splitlines()
+    return [
+        (word, " ".join(rest.split())) for word, _, rest in (line.partition(" ") for line in joined if line.strip())
+    ]
+
+
+def test_the_containerfile_makes_an_unprivileged_image_from_a_pinned_base() -> None:
+    """Every base is pinned by digest, stages are copied from that exist, and the command runs as another user than root."""
+    found = instructions()
+    assert {word for word, _ in found} <= {"ARG", "FROM", "COPY", "RUN", "ENV", "USER", "ENTRYPOINT", "CMD"}
+    (pinned,) = (rest for word, rest in found if word == "ARG")
+    assert re.fullmatch(r"PYTHON=\S+@sha256:[0-9a-f]{64}", pinned)
+    bases = [rest.split() for word, rest in found if word == "FROM"]
+    assert [base[0] for base in bases] == ["${PYTHON}", "${PYTHON}"]
+    stages = {base[2] for base in bases if len(base) > 2}
+    copied = [rest for word, rest in found if word == "COPY" and rest.startswith("--from=")]
+    assert [rest.split()[0].removeprefix("--from=") for rest in copied] == sorted(stages)
+    (user,) = (rest for word, rest in found if word == "USER")
+    pod = next(item for _, item in documents() if item["kind"] == "Deployment")["spec"]["template"]["spec"]
+    context = pod["securityContext"]
+    assert user == f"{context['runAsUser']}:{context['runAsGroup']}"
+    started = [json.loads(rest) for word, rest in found if word in ("ENTRYPOINT", "CMD")]
+    assert started == [["oauthdeploy"], ["operator"]]
+    assert pod["containers"][0]["args"][0] == "operator"
+
+
+def test_the_commands_of_the_containerfile_are_shell_and_install_the_extra() -> None:
+    """They end at the first failure, and try what they have installed."""
+    (command,) = (rest for word, rest in instructions() if word == "RUN")
+    assert subprocess.run(["sh", "-n", "-c", command], check=False, timeout=20).returncode == 0
+    steps = [step.strip() for step in command.split("&&")]
+    assert steps[0] == "python -m venv /opt/oauthdeploy"
+    assert "[operator]" in steps[1]
+    assert steps[2].startswith("/opt/oauthdeploy/bin/oauthdeploy help operator")
 
 
 # -- what other programs read from the conditions ---------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from oauthdeploy.core.errors import ManifestInvalid
+from oauthdeploy.core.errors import ManifestInvalid, Unreachable
+from oauthdeploy.drivers.http import open_client
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.load import load_manifest
+from oauthdeploy.model.servers import Server
 from oauthdeploy.operator.bounds import Bounds
 from oauthdeploy.running.lease import SERVER
+from oauthdeploy.workflow.shared_limits import SharedLimits
 from tests.operator.conftest import (
     HOME,
     MANIFEST,
@@ -81,6 +85,45 @@ def test_addresses_of_the_operator_itself_and_of_metadata_are_refused(
 ) -> None:
     """Unless the very host is allowed; a wildcard does not mean them."""
     assert (Bounds(servers).refusal(url) == "") is allowed
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "servers", "allowed"),
+    [
+        ("login.example.com", "169.254.169.254", (), False),
+        ("login.example.com", "169.254.169.254", ("https://*.example.com",), False),
+        ("login.example.com", "::ffff:169.254.169.254", (), False),
+        ("login.example.com", "fe80::1%eth0", (), False),
+        ("login.example.com", "127.0.0.1", (), False),
+        ("login.example.com", "192.0.2.7", (), True),
+        ("login.example.com", "10.0.0.7", ("https://*.example.com",), True),
+        ("login.example.com", "127.0.0.1", ("https://login.example.com",), True),
+        ("[::1]", "::1", ("https://[::1]",), True),
+        ("[::1]", "::1", (), False),
+    ],
+)
+def test_a_connection_is_judged_by_its_address(
+    host: str, address: str, servers: tuple[str, ...], allowed: bool
+) -> None:
+    """Whatever the name stood for when the manifest was checked; the very host may be allowed."""
+    assert (Bounds(servers).address_refusal("https", host, 443, address) == "") is allowed
+
+
+def test_a_name_that_stands_for_another_address_later_is_not_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest was allowed for the first answer of the name server; the second one leads to a metadata service."""
+    answers = iter(["192.0.2.7", "169.254.169.254"])
+    asked = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _host, port, **more: asked(next(answers), port, **more))
+    bounds, url = Bounds(), "http://login.example.com:8080"
+    assert bounds.refusal(url) == ""
+    limits = SharedLimits(refuses=bounds.address_refusal, withholds=lambda _: "")
+    entry = Server.model_validate({"role": "both", "driver": "x", "url": url, "proxy": "direct"})
+    client = open_client("login", entry, None, read_only=True, base=Path(), egress=limits)
+    with pytest.raises(Unreachable, match="link-local, or that of a metadata service") as caught:
+        client.get("/")
+    client.close()
+    assert client.requests == 0
+    assert not caught.value.uncertain
 
 
 def test_a_manifest_gets_no_further_than_its_own_folder_and_servers(
