@@ -33,7 +33,6 @@ from benchmarks import scale
 from oauthdeploy import __version__
 from oauthdeploy.server import SeedUser, ServerConfig, start
 from tests.operator.conftest import (
-    MANIFEST,
     PASSWORD,
     SECRET,
     Namespace,
@@ -44,6 +43,7 @@ from tests.operator.conftest import (
     in_sync,
     install,
     new_namespace,
+    own_manifest,
     spawn_replica,
 )
 from tests.servers import kubernetes
@@ -93,6 +93,7 @@ class Watched:
 
     site: Site
     arrived: list[float] = field(default_factory=list)
+    writes: int = 0
     most: int = 0
     now: int = 0
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -106,6 +107,7 @@ class Watched:
         if _by_operator():
             with self.turn:
                 self.arrived.append(time.monotonic())
+                self.writes += flask.request.method not in ("GET", "HEAD", "OPTIONS")
                 self.now += 1
                 self.most = max(self.most, self.now)
 
@@ -151,8 +153,7 @@ def measure(given: argparse.Namespace, folder: Path, stack: ExitStack) -> dict[s
     limits = f"retries: 0, parallel: {given.parallel}, requests_per_second: {given.rate}"
 
     def estate(of: Namespace, name: str, where: Site) -> None:
-        text = MANIFEST.replace("NAME", name).replace("orders.read", f"{name}.read").replace("spare:", f"{name}.spare:")
-        text = text.replace("retries: 0", limits)
+        text = own_manifest(name).replace("retries: 0", limits)
         of.estate(name, manifest={"inline": text}, env=env(where), mode="apply", interval=f"{given.interval}s")
 
     say("the memory of a replica with one estate")
@@ -241,6 +242,7 @@ def steady(
 ) -> dict[str, Any]:
     """What it costs while nothing changes."""
     sent, asked, runs = sum(len(item.arrived) for item in watched), api_requests(cluster), finished_runs(replicas)
+    written = sum(item.writes for item in watched)
     used, began = [processor(item) for item in replicas], time.monotonic()
     time.sleep(seconds)
     passed = time.monotonic() - began
@@ -251,6 +253,7 @@ def steady(
         "runs": runs,
         "estates_per_s": round(runs / passed, 2),
         "requests_per_run": round((sum(len(item.arrived) for item in watched) - sent) / runs, 1),
+        "writes": sum(item.writes for item in watched) - written,
         "api_requests_per_run": round((api_requests(cluster) - asked) / runs, 1),
         "processor_s_per_run": round(busy / runs, 4),
         "processor_share": round(busy / passed / len(replicas), 2),

@@ -42,6 +42,7 @@ def measured(figures: Mapping[str, Any]) -> list[tuple[str, ...]]:
         ),
         ("then, while nothing changes", f"{steady['estates_per_s']} estates a second, as many as are due"),
         ("requests of a run to its server", str(steady["requests_per_run"])),
+        ("writes to all servers together, while nothing changes", str(steady["writes"])),
         ("requests of a run to the API server of Kubernetes", str(steady["api_requests_per_run"])),
         ("a run takes (median)", f"{steady['run_s_median']} s"),
         (

@@ -219,7 +219,7 @@ def test_the_page_on_scale_shows_every_figure_of_a_run_and_what_follows_from_the
         "limits": {"parallel": 4, "requests_per_second": 20}, "most_at_a_time": 4, "most_in_a_second": 19,
         "memory_peak_mb": 130, "not_repaired": 0, "missing": 0, "double": 0, "not_in_sync": 0, "leases_held": 0,
         "steady": {
-            "estates_per_s": 1.5, "requests_per_run": 6.0, "api_requests_per_run": 12.0, "processor_s_per_run": 0.3,
+            "estates_per_s": 1.5, "writes": 0, "requests_per_run": 6.0, "api_requests_per_run": 12.0, "processor_s_per_run": 0.3,
             "processor_share": 0.25, "memory_mb": [90, 85], "run_s_median": 0.7,
         },
     }  # fmt: skip

@@ -61,6 +61,12 @@ associations:
 """
 
 
+def own_manifest(name: str) -> str:
+    """MANIFEST with objects that no other manifest has, for several that share a server."""
+    text = MANIFEST.replace("NAME", name).replace("orders.read", f"{name}.read").replace("spare:", f"{name}.spare:")
+    return text.replace("  batch:\n", f"  {name}:\n").replace("client: batch,", f"client: {name},")
+
+
 @dataclass
 class Namespace:
     """A namespace of a test, with estates in it."""

@@ -20,7 +20,7 @@ from oauthdeploy.operator.server_claims import PAUSE_SECONDS, TENURE_SECONDS, Se
 from oauthdeploy.running import lease as lease_module
 from oauthdeploy.running.lease import SKEW_SECONDS
 from oauthdeploy.workflow.shared_limits import origin_of
-from tests.operator.conftest import MANIFEST, PASSWORD, SECRET, Namespace, Site, StartReplica, env, in_sync
+from tests.operator.conftest import PASSWORD, SECRET, Namespace, Site, StartReplica, env, in_sync, own_manifest
 from tests.running.test_lease import Api
 
 LOGIN, ORDERS = "https://login.example.com", "https://orders.example.com"
@@ -193,12 +193,12 @@ def test_two_replicas_and_many_estates_stay_within_the_limits_of_their_server(
     """Whatever runs where: as many requests at a time and per second as the manifests say, also when a replica is killed."""
     arrived, at_once = observed(site)
     namespaces = [make_namespace(), make_namespace()]
-    text = MANIFEST.replace("retries: 0", f"retries: 0, parallel: {PARALLEL}, requests_per_second: {RATE}")
+    limits = f"retries: 0, parallel: {PARALLEL}, requests_per_second: {RATE}"
     for namespace in namespaces:
         namespace.secret("login", password=PASSWORD, batch=SECRET)
         for number in range(4):
             name = f"{namespace.name}-{number}"
-            own = text.replace("NAME", name).replace("orders.read", f"{name}.read").replace("spare:", f"{name}.spare:")
+            own = own_manifest(name).replace("retries: 0", limits)
             namespace.estate(f"e{number}", manifest={"inline": own}, env=env(site), interval="2s", mode="apply")
     flags = ("--claim-seconds", "3", "--per-server", "3")
     replicas = [start_replica(*namespaces, flags=flags) for _ in range(2)]
