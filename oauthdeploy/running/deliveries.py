@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from oauthdeploy.core.addresses import Address
-from oauthdeploy.core.files import make_folder, replace_file
+from oauthdeploy.core.files import make_folder, remove_leftovers, replace_file
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.core.urls import normalized_url
 
@@ -84,6 +84,11 @@ class Deliveries:
         make_folder(self.folder)
         data = json.dumps({"v": _VERSION, **asdict(made)}, indent=2) + "\n"
         replace_file(self._file(self.folder, address), data.encode(), mode=0o600)
+
+    def clear_leftovers(self, addresses: Iterable[Address]) -> None:
+        """Remove the temporary files that a run killed in the middle of `record` left for these clients."""
+        if self.folder is not None:
+            remove_leftovers([self._file(self.folder, address) for address in addresses])
 
     def _url(self, address: Address) -> str:
         return normalized_url(self.urls.get(address.server, ""))

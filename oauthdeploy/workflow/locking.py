@@ -37,8 +37,12 @@ def local_sinks(manifest: Manifest, options: RunOptions) -> LocalSinks:
         own_files=(*manifest.bounds.own_files, audit),
         own_folders=(*manifest.bounds.own_folders, folder),
     )
+    return LocalSinks(bounds, _deliveries(manifest, folder), options.overwrite)
+
+
+def _deliveries(manifest: Manifest, folder: Path) -> Deliveries:
     urls = {name: server.url or "" for name, server in manifest.desired.servers.items()}
-    return LocalSinks(bounds, Deliveries(folder / DELIVERIES, manifest.desired.name, urls), options.overwrite)
+    return Deliveries(folder / DELIVERIES, manifest.desired.name, urls)
 
 
 def audit_file(manifest: Manifest, options: RunOptions) -> Path:
@@ -55,7 +59,8 @@ def addresses_of(manifest: Manifest) -> list[str]:
 def locked(
     manifest: Manifest, options: RunOptions, stop: threading.Event | None = None
 ) -> Iterator[Callable[[], bool]]:
-    """Hold the lock of the manifest and its servers for the block. First removes secrets that a killed run left behind.
+    """Hold the lock of the manifest and its servers for the block. First removes what a killed run left half
+    written: secrets, and the records of their deliveries.
 
     Yields a function that returns whether the lock is still held. Setting `stop` ends the wait for another run's lock.
     Raises LockBusy, StateNotWritable, and for a lock in Kubernetes LeaseFailed and ExtraMissing.
@@ -71,10 +76,16 @@ def locked(
             except OSError as error:
                 raise _not_usable(folder, error) from None
             holds = partial(still_holds, folder, name, targets, holder)
-        secrets = (value.secret for value in manifest.desired.objects.values() if isinstance(value, Client))
-        places = (secret.deliver_to for secret in secrets if secret is not None and secret.deliver_to is not None)
-        clear_leftovers(places, base=Path(manifest.base))
+        _clear_leftovers(manifest, folder)
         yield holds
+
+
+def _clear_leftovers(manifest: Manifest, folder: Path) -> None:
+    clients = {address: value for address, value in manifest.desired.objects.items() if isinstance(value, Client)}
+    secrets = {address: value.secret for address, value in clients.items() if value.secret is not None}
+    places = {address: secret.deliver_to for address, secret in secrets.items() if secret.deliver_to is not None}
+    clear_leftovers(places.values(), base=Path(manifest.base))
+    _deliveries(manifest, folder).clear_leftovers(places)
 
 
 @contextmanager

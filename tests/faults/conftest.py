@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,13 +17,28 @@ from tests.faults.registration import RegistrationSite
 from tests.faults.site import EmbeddedSite, Site
 from tests.servers.plugin import RUN, shared_keycloak, usable
 
-_RESULTS = pytest.StashKey[list[Result]]()
+_FRESH = pytest.StashKey[list[Result]]()
+"""What the running test has found."""
+_COLLECTED = pytest.StashKey[list[Result]]()
+"""What the reports of tests have told."""
 
 BenchFor = Callable[[str], Bench]
 
 
+class _Collector:
+    """Collects what the reports of tests tell, in the process that writes the figures."""
+
+    def __init__(self, results: list[Result]) -> None:
+        self._results = results
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._results.extend(Result(*found) for found in getattr(report, "faults", ()))
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_RESULTS] = []
+    config.stash[_FRESH] = []
+    config.stash[_COLLECTED] = []
+    config.pluginmanager.register(_Collector(config.stash[_COLLECTED]))
 
 
 def _site(estate: str, home: Path, config: pytest.Config) -> Site:
@@ -49,32 +63,32 @@ def bench_for(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Con
 
     def bench(estate: str) -> Bench:
         if estate not in benches:
-            benches[estate] = Bench(_site(estate, tmp_path_factory.mktemp("faults"), pytestconfig))
+            site = _site(estate, tmp_path_factory.mktemp("faults"), pytestconfig)
+            benches[estate] = Bench(site, pytestconfig.stash[_FRESH])
             usable(benches[estate].site.open)
         return benches[estate]
 
     yield bench
     for made in benches.values():
         made.site.close()
-        pytestconfig.stash[_RESULTS] += made.results
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand the results of a worker of pytest-xdist to the process that tells them."""
-    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["faults"] = [(item.estate, item.fault, list(item.breaches)) for item in session.config.stash[_RESULTS]]
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    found = getattr(node, "workeroutput", {}).get("faults", ())
-    node.config.stash[_RESULTS] += [Result(*item) for item in found]
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put what a test has found into its report, so that a run that is broken off has figures too."""
+    report = yield
+    if call.when == "call":
+        fresh = item.config.stash[_FRESH]
+        report.__dict__["faults"] = [(found.estate, found.fault, list(found.breaches)) for found in fresh]
+        fresh.clear()
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the figures as a table, and write them as JSON where `--faults-json` asks for it."""
-    results = config.stash[_RESULTS]
+    results = config.stash[_COLLECTED]
     if not results:
         return
     for line in table(results):

@@ -20,6 +20,8 @@ _MADE_UP: Final = frozenset(
 )
 """Fields whose values a server or a run makes up."""
 _TIMES: Final = frozenset({"notBefore", "before"})
+_IN_TOKENS: Final = "include.in.token.scope"
+"""An attribute of a client scope that means `true` where it is missing (Keycloak's ClientScopeModel)."""
 _MARK_OF_A_CUT_OFF: Final = "oauthdeploy.revoked."
 
 _MANIFEST: Final = """\
@@ -107,6 +109,10 @@ revocations:
 """
 
 _SCENARIOS: Final = {"empty": _EMPTY, "change": _CHANGE}
+
+
+def _explicit(scope: Any) -> Any:
+    return {**scope, "attributes": {_IN_TOKENS: "true", **scope.get("attributes", {})}}
 
 
 @dataclass(frozen=True)
@@ -208,7 +214,7 @@ class KeycloakOpaSite(Site):
         login = {
             "settings": realm.get(),
             "clients": sorted(realm.get("/clients"), key=lambda item: str(item["clientId"])),
-            "scopes": sorted(realm.get("/client-scopes"), key=lambda item: str(item["name"])),
+            "scopes": sorted(map(_explicit, realm.get("/client-scopes")), key=lambda item: str(item["name"])),
         }
         return {"login": self._plain(login), "orders": {"document": self._plain(self.opa.data(_PATH))}}
 

@@ -91,6 +91,7 @@ def some_cases() -> Iterable[Case]:
             every = 1 if kind is Fault.STALE else 2 if kind in CONTENT_FAULTS else 5
             if kind is not Fault.STALE or turned not in NEVER_STALE:
                 yield Case(turned, kind, False, every=every)
+    yield Case(REAL[0], Fault.NOT_KEPT, False, ((Mark.CREATE, "login"),))
     for kind in CONTENT_FAULTS:
         yield from (Case(setting, kind, False, every=12) for setting in (*NO_SECOND_CHANCE, SECOND_CHANCE[0]))
 

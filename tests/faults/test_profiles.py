@@ -15,7 +15,7 @@ from tests.faults.proof import Mark
 from tests.faults.proxy import Fault, Trap
 from tests.faults.site import SERVERS, EmbeddedSite, Setting
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(7200)]
 
 USABLE = [name for name in PROFILES if name != REFUSED]
 SCENARIOS = ("empty", "change")

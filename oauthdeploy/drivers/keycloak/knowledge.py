@@ -51,6 +51,7 @@ class Knowledge:
     _bodies: dict[str, Json] = field(default_factory=dict)
     _scope_ids: dict[str, str] = field(default_factory=dict)
     _scopes: dict[str, Json] = field(default_factory=dict)
+    _openid: set[str] = field(default_factory=set)
     _lists: Lists | None = None
     _written: dict[str, _Written] = field(default_factory=dict)
     _count: int = 0
@@ -73,6 +74,7 @@ class Knowledge:
                 kept = (live for live in reader.clients.values() if not names.isdisjoint((live.client_id, live.uuid)))
                 self._bodies.update({live.uuid: live.raw for live in kept})
             self._scope_ids.update({live.name: live.uuid for live in reader.scopes.values()})
+            self._openid.update(live.name for live in reader.scopes.values() if live.openid)
             self._scopes.update({name: live.raw for name, live in reader.scopes.items() if name in scopes})
             self._lists = reader.known_realm_scopes or self._lists
 
@@ -155,6 +157,11 @@ class Knowledge:
         with self._lock:
             return self._scope_ids.get(name)
 
+    def is_openid(self, name: str) -> bool:
+        """Whether a client scope was read that is of OpenID Connect: clients get no scopes of other protocols (SAML)."""
+        with self._lock:
+            return name in self._openid
+
     @property
     def scope_ids(self) -> Mapping[str, str]:
         """The ids of all known client scopes, by name."""
@@ -167,10 +174,13 @@ class Knowledge:
             self._scope_ids.update(ids)
 
     def forget_scope(self, name: str) -> None:
-        """Record that a client scope was deleted."""
+        """Record that a client scope was deleted, and with it its place in the lists of clients."""
         with self._lock:
             self._scope_ids.pop(name, None)
             self._lists = None
+            for one in self._written.values():
+                for key in one.sent.keys() & LISTS.values():
+                    one.sent[key] = [scope for scope in one.sent[key] if scope != name]
 
     def scope(self, name: str) -> Json | None:
         """A client scope as it was read, for its next write only; None if it must be read."""

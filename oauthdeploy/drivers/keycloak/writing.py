@@ -165,6 +165,8 @@ class Writer:
 
         live, found = create_or_find(post, lambda: self._find_client(client_id))
         self.known.made_client()
+        if not found:
+            self._note_lists(change, live if isinstance(live, str) else live.uuid, body, associations)
         if isinstance(live, str):
             made = desired.type is not ClientType.PUBLIC and "secret" not in body
             applied = Applied(change.address, None, live, client_id=client_id, looked=False, secret_made=made)
@@ -196,6 +198,19 @@ class Writer:
             optional.discard(scope)
             (default if is_default else optional).add(scope)
         return dict(zip(SCOPE_LISTS, (sorted(default), sorted(optional)), strict=True))
+
+    def _note_lists(self, change: Change, uuid: str, body: Mapping[str, Any], associations: Sequence[Change]) -> None:
+        """Note the scopes of the realm that a new client was sent with, for the verification: no manifest names them, so that
+        nothing else would miss one that the server dropped.
+        """
+        apart = {one.address.scope for one in associations} | {SERVICE_ACCOUNT}
+        lists = {
+            key: [scope for scope in body[key] if scope not in apart and self.known.is_openid(scope)]
+            for key in SCOPE_LISTS
+            if key in body
+        }
+        if lists:
+            self.known.wrote(change.address, uuid, lists, lists)
 
     def _update_client(self, change: Change, desired: Client) -> Applied:
         uuid, given = self._uuid(change), desired.secret

@@ -53,6 +53,16 @@ def test_several_writes_to_one_client_are_compared_together() -> None:
     assert dict(known.lost(as_read())) == {unassigned("a"): lost, unassigned("b"): lost}
 
 
+def test_a_scope_that_this_run_deleted_is_not_lost_by_the_clients_that_were_sent_with_it() -> None:
+    """The realm gave a new client two scopes; one was deleted after that, and the server dropped neither or the other."""
+    known = learned(as_read())
+    lists = {"optionalClientScopes": ["address", "old"]}
+    known.wrote(SHOP, UUID, lists, lists)
+    known.forget_scope("old")
+    assert not dict(known.lost(as_read(optionalClientScopes=["address"])))
+    assert dict(known.lost(as_read())) == {SHOP: ("optionalClientScopes[address]",)}
+
+
 def test_a_client_is_read_again_before_a_second_write_to_it_and_forgotten_with_its_deletion() -> None:
     """After a write, the JSON in memory is no longer what the server has; a new client of the name has another id."""
     known = learned(as_read())
