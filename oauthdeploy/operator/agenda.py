@@ -108,9 +108,10 @@ class Agenda:
         self._running_on.update(entry.servers)
         return key
 
-    def leave_alone(self, server: str, until: float) -> None:
-        """Start no run at a server before a time, since another replica talks to it."""
+    def wait_for(self, server: str, until: float, key: Key, servers: Iterable[str]) -> None:
+        """A run did not begin, since another replica talks to a server. Start none there before a time; it keeps its place."""
         self._busy_until[server] = until
+        self.done(key, until, self._entries[key].due, servers)
 
     def done(self, key: Key, now: float, due: float | None, servers: Iterable[str] = (), *, gone: bool = False) -> None:
         """A run has ended. What became known of the estate meanwhile counts more than `due`."""

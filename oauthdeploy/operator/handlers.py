@@ -146,9 +146,10 @@ class Operator:
         self._note_end(key, ended)
 
     def _note_end(self, key: Key, ended: Next) -> None:
-        self.agenda.done(key, time.time(), _seconds(ended.due), ended.servers, gone=ended.gone)
         if ended.busy and ended.due is not None:
-            self.agenda.leave_alone(ended.busy, ended.due.timestamp())
+            self.agenda.wait_for(ended.busy, ended.due.timestamp(), key, ended.servers)
+        else:
+            self.agenda.done(key, time.time(), _seconds(ended.due), ended.servers, gone=ended.gone)
         if ended.code is not None:
             self.metrics.count(ended.code, ended.seconds)
         self._wake.set()

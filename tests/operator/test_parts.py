@@ -164,6 +164,19 @@ def test_what_becomes_known_during_a_run_counts_after_it() -> None:
     assert agenda.take(62.0) == key
 
 
+def test_an_estate_that_waits_for_its_server_keeps_its_place() -> None:
+    """Others that became due later do not overtake it each time that the server was busy."""
+    agenda = Agenda(workers=1, per_namespace=1, per_server=1)
+    agenda.note(("a", "first"), 0.0, {})
+    agenda.note(("a", "second"), 5.0, {})
+    assert agenda.take(10.0) == ("a", "first")
+    agenda.wait_for("s", 11.0, ("a", "first"), ["s"])
+    assert agenda.take(10.5) == ("a", "second")
+    agenda.done(("a", "second"), 10.6, 10.7, ["s"])
+    assert agenda.take(10.9) is None
+    assert agenda.take(11.0) == ("a", "first")
+
+
 def test_values_of_secrets_reach_the_environment_of_the_request_and_private_files(tmp_path: Path) -> None:
     """Files are readable by this account alone; a missing key is a problem unless it is optional."""
     spec = EstateSpec.model_validate(
