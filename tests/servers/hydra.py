@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import requests
 
 from tests.servers import golang
-from tests.servers.obtain import once
+from tests.servers.obtain import once, run
 from tests.servers.process import Running, answers, free_port, spawn, start
 
 VERSION: Final = "v2.3.0"
@@ -28,7 +28,7 @@ _FLAGS: Final = (
 )
 
 _CONFIG: Final = """\
-dsn: memory
+dsn: "{dsn}"
 serve:
   public: {{host: 127.0.0.1, port: {public}}}
   admin: {{host: 127.0.0.1, port: {admin}}}
@@ -37,7 +37,7 @@ urls:
   login: "http://127.0.0.1:{public}/no-login-app"
   consent: "http://127.0.0.1:{public}/no-consent-app"
 secrets: {{system: ["{secret}"]}}
-strategies: {{access_token: {strategy}}}
+strategies: {{access_token: {strategy}, jwt: {{scope_claim: string}}}}
 oidc: {{dynamic_client_registration: {{enabled: {registers}}}}}
 oauth2: {{hashers: {{algorithm: pbkdf2, pbkdf2: {{iterations: 1}}}}}}
 log: {{level: info}}
@@ -114,14 +114,26 @@ class Hydra:
             assert self.call("DELETE", f"/admin/clients/{client['client_id']}").status_code == 204, client
 
 
-def launch(folder: Path, owner: int | None = None, *, strategy: str = "opaque", registers: bool = False) -> Hydra:
+def launch(
+    folder: Path,
+    owner: int | None = None,
+    *,
+    strategy: str = "opaque",
+    registers: bool = False,
+    busy: bool = False,
+) -> Hydra:
     """Start a Hydra on free ports; its log and other files are in `folder`, its clients in memory.
 
-    `strategy` is the form of access tokens: opaque or jwt. `registers`: it offers dynamic registration (RFC 7591). Raises
-    Unobtainable and NotStarted.
+    `strategy` is the form of access tokens: opaque or jwt. `registers`: it offers dynamic registration (RFC 7591). `busy`: it
+    serves many requests at once. In memory, a read fails beside a write, and introspection then calls a valid token inactive; so
+    its clients are in a file. Raises Unobtainable and NotStarted.
     """
     program = obtain()
     folder.mkdir(parents=True, exist_ok=True)
+    dsn = "memory"
+    if busy:
+        dsn = f"sqlite://{folder}/hydra.sqlite?_fk=true&mode=rwc&_journal_mode=WAL&_synchronous=OFF&_busy_timeout=10000"
+        run([program, "migrate", "sql", "up", dsn, "-y"])
     made = Hydra("", "", Running("hydra", folder / "hydra.log", folder / "hydra.running"))
 
     def attempt() -> tuple[Running, Callable[[], bool]]:
@@ -129,7 +141,12 @@ def launch(folder: Path, owner: int | None = None, *, strategy: str = "opaque", 
         config = folder / "hydra.yml"
         secret = secrets.token_urlsafe(24)
         text = _CONFIG.format(
-            public=public, admin=admin, secret=secret, strategy=strategy, registers=str(registers).lower()
+            dsn=dsn,
+            public=public,
+            admin=admin,
+            secret=secret,
+            strategy=strategy,
+            registers=str(registers).lower(),
         )
         config.write_text(text, encoding="utf-8")
         made.public_url, made.url = f"http://127.0.0.1:{public}", f"http://127.0.0.1:{admin}"

@@ -17,10 +17,11 @@ from typing import Any
 
 from tests.servers import keycloak
 from tests.traffic.estates import ESTATES as EMBEDDED
+from tests.traffic.hydra_estates import ESTATES as HYDRA
 from tests.traffic.keycloak_estates import ESTATES as KEYCLOAK
 from tests.traffic.measure import Result, measure, table
 
-ESTATES = {**EMBEDDED, **KEYCLOAK}
+ESTATES = {**EMBEDDED, **KEYCLOAK, **HYDRA}
 PAIRS = ("embedded", "keycloak-opa", "keycloak-webmethods")
 LIMITS = {"none": None, "2": 2}
 

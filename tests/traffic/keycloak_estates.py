@@ -39,8 +39,10 @@ class KeycloakEstate(Estate):
         return None
 
 
-class OpaEstate(KeycloakEstate):
+class AsksOpa:
     """Services that ask Open Policy Agent, by the policy of the examples."""
+
+    urls: Mapping[str, str]
 
     def call(self, server: str, service: str, token: str) -> tuple[str, Mapping[str, Any]]:
         """What a service asks of the policy; the service itself would add nothing."""
@@ -53,17 +55,21 @@ class OpaEstate(KeycloakEstate):
         return status == 200 and isinstance(result, dict) and result.get("allow") is True
 
 
+class OpaEstate(AsksOpa, KeycloakEstate):
+    """The same with Open Policy Agent."""
+
+
 @contextmanager
 def keycloak_opa(folder: Path, *, limit: int | None = None, keycloak: Keycloak | None = None) -> Iterator[Estate]:
     """Two realms, of which one is in use at first, and two policy agents, of which one is."""
     with ExitStack() as stack:
         server, realms = _realms(stack, folder, keycloak)
-        opas = {name: _opa(stack, folder / name, name) for name in ("orders", "billing")}
-        resource = {name: _opa_entry(opa, name) for name, opa in opas.items()}
+        opas = {name: opa_agent(stack, folder / name, name) for name in ("orders", "billing")}
+        resource = {name: opa_entry(opa, name) for name, opa in opas.items()}
         manifest = _manifest(server, realms, resource, limit)
         yield OpaEstate(
             "keycloak-opa",
-            _folder(folder),
+            new_folder(folder),
             manifest,
             _environment(server),
             {name: opa.url for name, opa in opas.items()},
@@ -100,7 +106,7 @@ def keycloak_webmethods(
             entry["introspection"] = {"client_id": GATEWAY, "client_secret": "${env:GATEWAY_SECRET}", "user": USER}
         yield KeycloakEstate(
             "keycloak-webmethods",
-            _folder(folder),
+            new_folder(folder),
             manifest,
             _environment(server),
             urls,
@@ -134,7 +140,8 @@ def _user() -> dict[str, Any]:
     }
 
 
-def _opa(stack: ExitStack, folder: Path, name: str) -> Opa:
+def opa_agent(stack: ExitStack, folder: Path, name: str) -> Opa:
+    """An Open Policy Agent with the policy of the examples, for the data of one resource server."""
     source = POLICY.read_text(encoding="utf-8")
     for old, new in (("data.oauth.orders", f"data.oauth.{name}"), ("package orders.authz", f"package {name}.authz")):
         assert old in source
@@ -144,7 +151,8 @@ def _opa(stack: ExitStack, folder: Path, name: str) -> Opa:
     return made
 
 
-def _opa_entry(opa: Opa, name: str) -> dict[str, Any]:
+def opa_entry(opa: Opa, name: str) -> dict[str, Any]:
+    """The server entry of a policy agent that trusts `login`."""
     return {
         "role": "resource",
         "driver": "opa",
@@ -190,7 +198,8 @@ def _environment(server: Keycloak) -> Mapping[str, str]:
     }
 
 
-def _folder(folder: Path) -> Path:
+def new_folder(folder: Path) -> Path:
+    """The folder of an estate's manifest."""
     made = folder / "manifest"
     made.mkdir()
     return made

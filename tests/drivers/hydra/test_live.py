@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from oauthdeploy.drivers.hydra.mapping import OWNER, REVISION
+from oauthdeploy.server import SeedUser, ServerConfig, start
 from tests.contract.hydra import UNMANAGED
 from tests.live.conftest import Result, run_command
 from tests.servers import hydra as hydra_server
@@ -26,6 +28,7 @@ USER = {
     "grants": ["authorization_code", "refresh_token"],
     "redirect_uris": ["https://a.example.com/cb"],
 }
+ALICE = SeedUser("alice", "alice-pass-word")
 LIFESPAN = "client_credentials_grant_access_token_lifespan"
 
 
@@ -222,6 +225,49 @@ def test_a_cut_off_ends_tokens_on_both_sides_at_one_moment(shop: Folder, hydra: 
     moment = hydra.client("batch")["metadata"]["oauthdeploy.revoked.INC-1"]
     assert opa.data("oauth/orders")["issued_before"]["batch"]["INC-1"]["before"] == moment
     assert opa.data("oauth/orders")["blocked"].keys() == {"batch"}
+
+
+def test_a_webmethods_resource_server_asks_hydra_about_opaque_tokens(tmp_path: Path, other: Hydra) -> None:
+    """One manifest sets up both sides; a token opens what its scope opens, and after a cut-off it opens nothing."""
+    orders = start(
+        ServerConfig(
+            role="resource",
+            data_dir=tmp_path / "orders",
+            accept_client_id=True,
+            users=(SeedUser("deployer", SECRET, ("Administrators",)), ALICE),
+        )
+    )
+    try:
+        shop = Folder(tmp_path, other)
+        # The admin API asks nobody who introspects (RFC 7662); the resource server has to name a client all the same.
+        shop.login["introspection"] = {"client_id": "orders", "client_secret": "not-asked-for", "user": ALICE.name}
+        entry = {"role": "resource", "driver": "webmethods", "url": orders.url, "authorization_server": "login"}
+        servers = {"orders": {**entry, "credentials": {"username": "deployer", "password": "${env:BATCH_SECRET}"}}}
+        parts: dict[str, Any] = {
+            "scopes": {
+                "orders.read": {"description": "Read orders", "resources": ["orders.v1:getOrder"]},
+                "orders.write": {"description": "Change orders", "resources": ["orders.v1:putOrder"]},
+            },
+            "clients": {"batch": MACHINE},
+            "associations": [{"client": "batch", "scopes": ["orders.read"]}],
+        }
+        shop.write(servers, **parts)
+        shop.apply()
+        token = other.token("batch", SECRET, scope="orders.read").json()["access_token"]
+        assert token.count(".") < 2, "it is a JWT"
+
+        def call(service: str) -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            return requests.post(f"{orders.url}/invoke/orders.v1/{service}", headers=headers, timeout=20).status_code
+
+        assert (call("getOrder"), call("putOrder")) == (200, 403)
+        cut = {"id": "INC-1", "client": "batch", "reason": "a key was found", "tokens": "all"}
+        shop.write(servers, **parts, revocations=[cut])
+        shop.apply()
+        assert not other.is_active(token)
+        assert call("getOrder") == 401
+    finally:
+        orders.stop()
 
 
 def test_a_scope_without_fields_of_its_own_is_told_before_anything_is_sent(shop: Folder) -> None:
