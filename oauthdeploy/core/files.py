@@ -66,6 +66,18 @@ def create_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     sync_folder(path.parent)
 
 
+def append_file(path: Path, data: bytes) -> None:
+    """Add `data` to the end of an existing file; it is on disk when this returns. A process that is killed meanwhile may leave a
+    part of it. Raises OSError.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def remove_leftovers(paths: Iterable[Path]) -> None:
     """Remove the temporary files that a process killed in the middle of `replace_file` left beside `paths`.
 

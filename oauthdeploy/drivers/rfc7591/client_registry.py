@@ -1,14 +1,16 @@
 """The registry: which client of the server a key of the manifest means, and with which token it is managed.
 
-RFC 7592 has no list, and a server gives a registration access token only once. So this file is the only place that has it. It is
-one JSON document, encrypted as a whole (Fernet: AES-CBC with HMAC-SHA-256) and replaced in one step. All who change it take turns
-with a lock beside it, and each change starts from what the file then has, so that machines that share it lose no entry of each
-other.
+RFC 7592 has no list, and a server gives a registration access token only once. So this file is the only place that has it. Each
+of its lines is a JSON document, encrypted as a whole (Fernet: AES-CBC with HMAC-SHA-256): first everything, then what changed
+since. A change adds one line, whatever the number of clients; a file with many of them is replaced in one step. All who change it
+take turns with a lock beside it, and each change starts from what the file then has, so that machines that share it lose no entry
+of each other.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import threading
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from oauthdeploy.core.errors import Conflict
 from oauthdeploy.core.extras import needs_extra
-from oauthdeploy.core.files import make_folder, replace_file
+from oauthdeploy.core.files import append_file, make_folder, replace_file
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.rfc7591.errors import RegistryFailed
 
@@ -31,10 +33,14 @@ FORMAT: Final = "oauthdeploy/client-registry"
 FORMAT_VERSION: Final = "1.0"
 LOCK_SECONDS: Final = 60
 """How long a change waits for those of other machines."""
+SPARE_LINES: Final = 64
+"""How many lines more than twice its clients the file may have before it is replaced."""
 
 UPDATE: Final = "update"
 DELETE: Final = "delete"
 _TOKENS: Final = ("token", "former")
+_HEAD: Final = 64
+"""As many bytes of a line as no other line begins with: its time and its random vector."""
 _NO_MAPPING: Final[Mapping[Any, Any]] = {}
 T = TypeVar("T")
 
@@ -88,6 +94,19 @@ class Book:
         return next((key for key, entry in self.entries.items() if entry.client_id == word), word)
 
 
+@dataclass(frozen=True)
+class _File:
+    """The file as it was read: its first bytes, which a replaced file does not share, its size up to the last whole line, its
+    books by issuer, and the number of its lines. `whole` says that a line can be added to it.
+    """
+
+    head: bytes = b""
+    size: int = 0
+    books: Mapping[str, Book] = field(default_factory=lambda: _NO_MAPPING)
+    lines: int = 0
+    whole: bool = True
+
+
 class ClientRegistry:
     """The registry of one server, at `path`; `keys` are the current key and the former one. Safe to use from several threads.
 
@@ -97,14 +116,17 @@ class ClientRegistry:
     def __init__(self, server: str, path: Path, keys: Collection[Secret], ended: Collection[str] = ()) -> None:
         self._server = server
         self._path = path
-        self._fernet = MultiFernet([self._key(key) for key in keys])
+        found = [self._key(key) for key in keys]
+        self._fernet, self._fernets = found[0], MultiFernet(found)
         self._ended = frozenset(ended)
         self._turn = threading.RLock()
+        self._known = _File()
 
     def read(self, issuer: str) -> Book:
         """What the registry has of the server that calls itself `issuer`."""
-        document = self._load()
-        return _book(document, issuer) if document is not None else Book(exists=False)
+        with self._turn:
+            file = self._load()
+        return file.books.get(issuer, Book()) if file.size else Book(exists=False)
 
     def begin(self, issuer: str, key: str, name: str, at: str, known: Entry | None) -> str:
         """Record that a registration is about to be sent, and return the id of the record.
@@ -185,13 +207,13 @@ class ClientRegistry:
 
     def _change(self, issuer: str, change: Callable[[Book], tuple[Book, T]]) -> T:
         with self._alone():
-            document = self._load() or {}
-            before = _book(document, issuer)
+            file = self._load()
+            before = file.books.get(issuer, Book())
             after, result = change(before)
             kept = {record: one for record, one in after.lost.items() if record not in self._ended}
             after = replace(after, lost=kept)
             if after != before:
-                self._save({**document, issuer: _document(after)})
+                self._save(file, issuer, before, after)
             return result
 
     @contextmanager
@@ -208,30 +230,63 @@ class ClientRegistry:
             finally:
                 lock.release()
 
-    def _load(self) -> dict[str, Any] | None:
-        """The document, by issuer; None if there is no file."""
+    def _load(self) -> _File:
+        """What the file has; only what was added since is read."""
         try:
-            sealed = self._path.read_bytes()
+            with self._path.open("rb") as file:
+                head = file.read(_HEAD)
+                same = head == self._known.head and os.fstat(file.fileno()).st_size >= self._known.size
+                known = self._known if same else _File(head)
+                file.seek(known.size)
+                added = file.read()
         except FileNotFoundError:
-            return None
+            return _File()
         except OSError as problem:
             raise self._failed(f"cannot be read: {_why(problem)}") from None
+        *lines, rest = added.split(b"\n")
+        for line in lines:
+            known = self._read_line(known, line)
+        if not known.lines:
+            # A file of one line without an end, as former versions wrote it.
+            return replace(self._read_line(known, rest), size=len(rest), whole=False)
+        self._known = replace(known, size=known.size + len(added) - len(rest))
+        # Any other line without an end is that of a run that was killed while it wrote, or is writing now.
+        return replace(self._known, whole=known.whole and not rest)
+
+    def _read_line(self, known: _File, line: bytes) -> _File:
+        """What the file has with one more line."""
         try:
-            found = json.loads(self._fernet.decrypt(sealed))
+            text, current = self._fernet.decrypt(line.strip()), True
+        except InvalidToken:
+            try:
+                text, current = self._fernets.decrypt(line.strip()), False
+            except InvalidToken:
+                raise self._failed("cannot be decrypted: it has another key, or was changed by hand") from None
+        try:
+            found = json.loads(text)
             if found["format"] != FORMAT or not str(found["format_version"]).startswith("1."):
                 raise ValueError
-            return dict(found["servers"])
-        except InvalidToken:
-            raise self._failed("cannot be decrypted: it has another key, or was changed by hand") from None
+            books = {issuer: _changed(known.books.get(issuer), told) for issuer, told in found["servers"].items()}
         except (ValueError, KeyError, TypeError):
             raise self._failed("is of another format, or of a later version of oauthdeploy") from None
+        return replace(known, books={**known.books, **books}, lines=known.lines + 1, whole=known.whole and current)
 
-    def _save(self, servers: Mapping[str, Any]) -> None:
-        document = {"format": FORMAT, "format_version": FORMAT_VERSION, "servers": servers}
+    def _save(self, file: _File, issuer: str, before: Book, after: Book) -> None:
+        """Add a line, or replace the file where it is new, ends with half a line, has a former key, or has grown."""
+        books = {**file.books, issuer: after}
+        told = sum(len(book.entries) + len(book.lost) for book in books.values())
         try:
-            replace_file(self._path, self._fernet.encrypt(json.dumps(document).encode()), mode=0o600)
+            if file.whole and file.size and file.lines <= 2 * told + SPARE_LINES:
+                append_file(self._path, self._line({issuer: _difference(before, after)}))
+            else:
+                everything = {name: _difference(Book(), book) for name, book in books.items()}
+                replace_file(self._path, self._line(everything), mode=0o600)
         except OSError as problem:
             raise self._failed(f"cannot be written: {_why(problem)}") from None
+
+    def _line(self, servers: Mapping[str, Any]) -> bytes:
+        document = {"format": FORMAT, "format_version": FORMAT_VERSION, "servers": servers}
+        return self._fernet.encrypt(json.dumps(document).encode()) + b"\n"
 
     def _key(self, key: Secret) -> Fernet:
         try:
@@ -265,23 +320,38 @@ def _without_lost(book: Book, record: str) -> Book:
     return replace(book, lost={one: lost for one, lost in book.lost.items() if one != record})
 
 
-def _book(document: Mapping[str, Any], issuer: str) -> Book:
-    found = document.get(issuer, {})
-    entries = {
-        key: Entry(**{**one, **{name: Secret(one[name], "registry") if one.get(name) else None for name in _TOKENS}})
-        for key, one in found.get("clients", {}).items()
-    }
+def _changed(book: Book | None, told: Mapping[str, Any]) -> Book:
+    """A book after a line of the file; a client or record that became null is gone."""
+    book = book or Book()
+    clients, lost = told.get("clients", {}), told.get("lost", {})
+    entries = {**book.entries, **{key: _entry(one) for key, one in clients.items() if one is not None}}
+    records = {**book.lost, **{record: Lost(**one) for record, one in lost.items() if one is not None}}
     return Book(
-        entries, {record: Lost(**one) for record, one in found.get("lost", {}).items()}, found.get("updates", True)
+        {key: one for key, one in entries.items() if clients.get(key, one) is not None},
+        {record: one for record, one in records.items() if lost.get(record, one) is not None},
+        told.get("updates", book.updates),
     )
 
 
-def _document(book: Book) -> dict[str, Any]:
+def _difference(before: Book, after: Book) -> dict[str, Any]:
+    """What a line of the file says of a change; null for what is gone."""
+    entries = {key: one for key, one in after.entries.items() if before.entries.get(key) != one}
+    lost = {record: one for record, one in after.lost.items() if before.lost.get(record) != one}
     return {
-        "clients": {key: _entry_document(entry) for key, entry in sorted(book.entries.items())},
-        "lost": {record: asdict(one) for record, one in sorted(book.lost.items())},
-        "updates": book.updates,
+        "clients": {
+            **{key: _entry_document(one) for key, one in entries.items()},
+            **dict.fromkeys(before.entries.keys() - after.entries.keys()),
+        },
+        "lost": {
+            **{record: asdict(one) for record, one in lost.items()},
+            **dict.fromkeys(before.lost.keys() - after.lost.keys()),
+        },
+        "updates": after.updates,
     }
+
+
+def _entry(told: Mapping[str, Any]) -> Entry:
+    return Entry(**{**told, **{name: Secret(told[name], "registry") if told.get(name) else None for name in _TOKENS}})
 
 
 def _entry_document(entry: Entry) -> dict[str, Any]:

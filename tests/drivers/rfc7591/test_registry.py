@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 
 from oauthdeploy.core.errors import Conflict
 from oauthdeploy.core.secrets import Secret
-from oauthdeploy.drivers.rfc7591.client_registry import UPDATE, ClientRegistry, Entry
+from oauthdeploy.drivers.rfc7591.client_registry import SPARE_LINES, UPDATE, ClientRegistry, Entry
 from oauthdeploy.drivers.rfc7591.errors import RegistryFailed
 
 ISSUER = "https://login.example.com"
@@ -147,3 +147,64 @@ def test_the_encrypted_document_has_a_version(tmp_path: Path) -> None:
     (tmp_path / "team" / "clients.registry").write_bytes(Fernet(KEY.reveal()).encrypt(json.dumps(document).encode()))
     with pytest.raises(RegistryFailed, match="later version"):
         registry(tmp_path).read(ISSUER)
+
+
+def test_a_change_adds_one_line_whatever_the_number_of_clients(tmp_path: Path) -> None:
+    """And a file that has grown is replaced by one that tells the same."""
+    own, path = registry(tmp_path), tmp_path / "team" / "clients.registry"
+    own.put(ISSUER, "first", entry())
+    for number in range(30):
+        own.put(ISSUER, f"client-{number}", entry(f"c-{number}"))
+    before = path.stat().st_size
+    own.amend(ISSUER, "client-7", pending=UPDATE)
+    assert 0 < path.stat().st_size - before < 1000
+    for number in range(120):
+        own.amend(ISSUER, "client-7", revision=number)
+    assert len(path.read_bytes().splitlines()) < 2 * 31 + SPARE_LINES
+    own.remove(ISSUER, "first")
+    own.rename(ISSUER, "client-8", "renamed")
+    for reader in (own, registry(tmp_path)):
+        entries = reader.read(ISSUER).entries
+        assert len(entries) == 30
+        assert (entries["client-7"].pending, entries["client-7"].revision) == (UPDATE, 119)
+        assert not {"first", "client-8"} & entries.keys()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_half_a_line_of_a_run_that_was_killed_is_not_read_and_goes(tmp_path: Path) -> None:
+    """What stood before is whole, and the next change writes all of it anew."""
+    own, path = registry(tmp_path), tmp_path / "team" / "clients.registry"
+    own.put(ISSUER, "web-shop", entry())
+    own.put(ISSUER, "batch", entry("c-2"))
+    whole = path.read_bytes()
+    for cut in (1, 30):
+        path.write_bytes(whole[:-cut])
+        assert set(registry(tmp_path).read(ISSUER).entries) == {"web-shop"}
+    registry(tmp_path).put(ISSUER, "robot", entry("c-3"))
+    assert set(own.read(ISSUER).entries) == {"web-shop", "robot"}
+    path.write_bytes(whole + b"gAAAA-not-a-line\n")
+    with pytest.raises(RegistryFailed, match="changed by hand"):
+        own.read(ISSUER)
+
+
+def test_a_file_that_is_put_back_from_a_backup_is_read_again(tmp_path: Path) -> None:
+    """Also by a run that has read the later one."""
+    own, path = registry(tmp_path), tmp_path / "team" / "clients.registry"
+    own.put(ISSUER, "web-shop", entry())
+    backup = path.read_bytes()
+    own.put(ISSUER, "batch", entry("c-2"))
+    path.write_bytes(backup)
+    assert set(own.read(ISSUER).entries) == {"web-shop"}
+
+
+def test_a_file_of_a_former_version_is_read_and_kept(tmp_path: Path) -> None:
+    """It is one line without an end, and its clients have one token."""
+    own, path = registry(tmp_path), tmp_path / "team" / "clients.registry"
+    own.put(ISSUER, "web-shop", entry())
+    document = json.loads(Fernet(KEY.reveal()).decrypt(path.read_bytes().strip()))
+    del document["servers"][ISSUER]["clients"]["web-shop"]["former"]
+    path.write_bytes(Fernet(KEY.reveal()).encrypt(json.dumps(document).encode()))
+    fresh = registry(tmp_path)
+    assert fresh.read(ISSUER).entries == {"web-shop": entry()}
+    fresh.put(ISSUER, "batch", entry("c-2"))
+    assert set(registry(tmp_path).read(ISSUER).entries) == {"web-shop", "batch"}
