@@ -20,8 +20,8 @@ _MADE_UP: Final = frozenset(
 )
 """Fields whose values a server or a run makes up."""
 _TIMES: Final = frozenset({"notBefore", "before"})
-_IN_TOKENS: Final = "include.in.token.scope"
-"""An attribute of a client scope that means `true` where it is missing (Keycloak's ClientScopeModel)."""
+_TRUE_UNLESS_SAID: Final = {"include.in.token.scope": "true", "display.on.consent.screen": "true"}
+"""Attributes of a client scope that mean `true` where they are missing (Keycloak's ClientScopeModel)."""
 _MARK_OF_A_CUT_OFF: Final = "oauthdeploy.revoked."
 
 _MANIFEST: Final = """\
@@ -112,7 +112,7 @@ _SCENARIOS: Final = {"empty": _EMPTY, "change": _CHANGE}
 
 
 def _explicit(scope: Any) -> Any:
-    return {**scope, "attributes": {_IN_TOKENS: "true", **scope.get("attributes", {})}}
+    return {**scope, "attributes": {**_TRUE_UNLESS_SAID, **scope.get("attributes", {})}}
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,12 @@ class AdminApi:
         with self._lock:
             return self._lost.pop((path, name), ())
 
+    def remembered(self, path: str, name: str) -> Mapping[str, Any]:
+        """An object as the server last returned it; empty if it was not read."""
+        with self._lock:
+            body = self._bodies.get((path, name))
+        return body if isinstance(body, Mapping) else {}
+
     def _seen(self, path: str, body: Any, name: str = "") -> Any:
         """Remember an object as the server last returned it: a PATCH must not change what it does not name."""
         with self._lock:

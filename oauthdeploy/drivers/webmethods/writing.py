@@ -354,6 +354,7 @@ class Writer:
         removing = all(change.action is Action.DELETE for change in changes)
         first = changes[0]
         client_id = self.client_id(first.address, first) if removing else self._id(first.address, first)
+        had_scopes = bool(self.admin.remembered(doc.CLIENT, client_id or "").get("scopes"))
         live = None if client_id is None else self.admin.client(client_id)
         if live is None:
             if removing:
@@ -361,13 +362,15 @@ class Writer:
             raise NotFound(
                 f"'{self.server}' has no client '{first.address.client}'", server=self.server, path=doc.CLIENT
             )
-        if live.scopes is None:
+        left_out = had_scopes and "scopes" not in self.admin.remembered(doc.CLIENT, live.client_id)
+        if live.scopes is None or left_out:
+            # An answer that leaves the list out does not say that it is empty, and the whole list is written.
             raise UnexpectedAnswer(
                 f"The scopes of client '{live.label}' on '{self.server}' cannot be read",
                 server=self.server,
                 method="GET",
                 path=doc.CLIENT,
-                fix="Fix them on the server.",
+                fix="Apply again; if it stays so, fix them on the server.",
             )
         gone = {change.address.scope for change in changes if change.action is Action.DELETE}
         added = {change.address.scope for change in changes} - gone

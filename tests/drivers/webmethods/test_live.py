@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from oauthdeploy.core.addresses import Address, Kind
-from oauthdeploy.core.errors import Forbidden, Unauthorized, Unsupported, WriteRefused
+from oauthdeploy.core.errors import Forbidden, Unauthorized, UnexpectedAnswer, Unsupported, WriteRefused
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import Wanted
+from oauthdeploy.drivers.webmethods import openapi_document as doc
+from oauthdeploy.drivers.webmethods.driver import WebMethodsDriver
 from oauthdeploy.model.capabilities import Capability, supports
 from oauthdeploy.model.objects import Association, Client, Grant, Object, Revocation, Scope, Settings, Trust
 from oauthdeploy.planning.changes import Action
@@ -281,6 +284,27 @@ def test_associations_come_and_go_and_leave_the_others_alone(site: Site) -> None
         "a client that the manifest doesn't know has the name that the server's pages give it"
     )
     assert Kind.ASSOCIATION in {a.kind for a in state.objects}
+
+
+def test_an_answer_without_the_list_of_scopes_takes_none_of_them(one_site: Site) -> None:
+    """The whole list is written, and one that an answer leaves out is not empty: nothing is sent, and the scopes stay."""
+    scopes = {at(Kind.SCOPE, name): Scope() for name in ("a", "b")}
+    objects: Objects = {**scopes, at(Kind.CLIENT, "c"): Client(), link("c", "a"): Association()}
+    converge(one_site, objects)
+    with one_site.driver() as driver:
+        plan, _ = plan_of(driver, desired_state(one_site, {**objects, link("c", "b"): Association()}))
+        assert isinstance(driver, WebMethodsDriver)
+        send = driver._admin._send
+
+        def without_scopes(method: str, path: str, *segments: str, **more: Any) -> Any:
+            answer = send(method, path, *segments, **more)
+            if (method, path) == ("GET", doc.CLIENT):
+                answer.body.pop("scopes")
+            return answer
+
+        with mock.patch.object(driver._admin, "_send", without_scopes), pytest.raises(UnexpectedAnswer):
+            driver.apply(plan.changes)
+    assert one_site.raw_client("c")["scopes"] == ["a"]
 
 
 def test_unlinking_a_client_that_is_gone_is_done(one_site: Site) -> None:
