@@ -75,8 +75,7 @@ def hydra_webmethods(folder: Path, *, limit: int | None = None) -> Iterator[Esta
 def _hydras(stack: ExitStack, folder: Path, strategy: str) -> Mapping[str, Hydra]:
     found = {}
     for name in ("login", "next"):
-        # Only opaque tokens are read back.
-        found[name] = hydra_server.launch(folder / name, os.getpid(), strategy=strategy, busy=strategy == "opaque")
+        found[name] = hydra_server.launch(folder / name, os.getpid(), strategy=strategy, busy=True)
         stack.callback(found[name].process.stop)
     return found
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import hydra
+from tests.servers.plugin import usable
 from tests.traffic.estates import ESTATES
+from tests.traffic.hydra_estates import ESTATES as HYDRA
 from tests.traffic.keycloak_estates import ESTATES as KEYCLOAK
 from tests.traffic.measure import measure, table
 
@@ -15,6 +18,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SAMPLE = ("rename scope", "swap resources", "cut off tokens")
 KEYCLOAK_SAMPLE = ("cut off a user's tokens",)
+HYDRA_SAMPLE = ("cut off tokens",)
 KILLED = ("rename scope", "swap resources")
 
 
@@ -27,14 +31,18 @@ KILLED = ("rename scope", "swap resources")
         pytest.param("embedded-own-ids", False, ("rename client",), id="embedded with ids of its own"),
         pytest.param("keycloak-opa", True, KEYCLOAK_SAMPLE, id="Keycloak with OPA, killed half way"),
         pytest.param("keycloak-webmethods", False, KEYCLOAK_SAMPLE, id="Keycloak with webMethods"),
+        pytest.param("hydra-opa", True, HYDRA_SAMPLE, id="Hydra with OPA, killed half way"),
+        pytest.param("hydra-webmethods", False, HYDRA_SAMPLE, id="Hydra with webMethods"),
     ],
 )
 def test_no_answer_is_wrong(
     tmp_path: Path, request: pytest.FixtureRequest, estate: str, kill: bool, names: tuple[str, ...]
 ) -> None:
     """What both manifests allow works at any time, what both refuse never does, and after the apply the new one holds."""
+    if estate in HYDRA:
+        usable(hydra.obtain)
     shared = {"keycloak": request.getfixturevalue("keycloak")} if estate in KEYCLOAK else {}
-    with {**ESTATES, **KEYCLOAK}[estate](tmp_path, **shared) as made:
+    with {**ESTATES, **KEYCLOAK, **HYDRA}[estate](tmp_path, **shared) as made:
         result = asyncio.run(measure(made, calls=1, kill="always" if kill else "never", around=40, only=names))
     rows = result.rows
     wrong = [one for row in rows for one in row.wrong if not one.announced]
