@@ -233,7 +233,9 @@ class HydraDriver(Driver):
         client_id = changes[0].live_address.client
         with self._lock:
             raw = self._known.get(client_id)
-        raw = raw or self._api.client(client_id)
+        # Hydra always tells the scopes; the whole text is written, so an answer that leaves it out must not stand for none.
+        if raw is None or "scope" not in raw:
+            raw = self._api.client(client_id)
         if raw is None:
             if all(change.action is Action.DELETE for change in changes):
                 return [Applied(change.address, None, note=GONE) for change in changes]
@@ -258,6 +260,14 @@ class HydraDriver(Driver):
                 scope = change.address.scope
                 scopes = [one for one in scopes if one != scope] + ([scope] if change.desired is not None else [])
         if scopes != list(scopes_in(raw)):
+            if "scope" not in raw:
+                raise UnexpectedAnswer(
+                    f"The scopes of '{changes[0].live_address.client}' on '{self.name}' cannot be read",
+                    server=self.name,
+                    method="GET",
+                    path=api.CLIENT,
+                    fix="Apply again; if it stays so, fix the client on the server.",
+                )
             body["scope"] = words(scopes)
         if about is None:
             return body, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import requests
 
 from oauthdeploy.drivers.hydra.mapping import OWNER, REVISION
 from oauthdeploy.server import SeedUser, ServerConfig, start
+from oauthdeploy.testing.proxy import Proxy, Seen
 from tests.contract.hydra import UNMANAGED
 from tests.live.conftest import Result, run_command
 from tests.servers import hydra as hydra_server
@@ -297,3 +299,33 @@ def test_the_public_address_is_not_taken_for_the_admin_api(shop: Folder, hydra: 
     ran = shop.run("plan")
     assert ran.code not in (0, 2), ran.out
     assert "4445" in ran.out + ran.err
+
+
+@pytest.mark.parametrize("lists_only", [True, False], ids=["in lists", "everywhere"])
+def test_an_answer_without_scopes_takes_none_of_them(tmp_path: Path, hydra: Hydra, lists_only: bool) -> None:
+    """The whole text is written, so what an answer leaves out is read again; if that does not show it either, nothing is sent."""
+
+    def without_scopes(seen: Seen, body: Any) -> Any:
+        if isinstance(body, list):
+            return [{name: value for name, value in one.items() if name != "scope"} for one in body]
+        whole = lists_only or seen.method != "GET"
+        return body if whole else {name: value for name, value in body.items() if name != "scope"}
+
+    with closing(Proxy(hydra.url)) as proxy:
+        shop = Folder(tmp_path, hydra)
+        shop.login = {**shop.login, "url": proxy.url}
+        parts: dict[str, Any] = {"scopes": {"a": {}, "b": {}}, "clients": {"batch": MACHINE}}
+        shop.write(**parts, associations=[{"client": "batch", "scopes": ["a"]}])
+        shop.apply()
+        requests.patch(
+            f"{hydra.url}/admin/clients/batch",
+            json=[{"op": "replace", "path": "/scope", "value": "a by.hand"}],
+            timeout=10,
+        ).raise_for_status()
+        proxy.alter(without_scopes)
+        shop.write(**parts, associations=[{"client": "batch", "scopes": ["a", "b"]}])
+        ran = shop.run("apply", "--yes")
+        told = requests.get(f"{hydra.url}/admin/clients/batch", timeout=10).json()["scope"].split()
+    assert set(told) == ({"a", "b", "by.hand"} if lists_only else {"a", "by.hand"}), ran.out + ran.err
+    if not lists_only:
+        assert ran.code == 4, ran.out + ran.err
