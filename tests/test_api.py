@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import re
@@ -10,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import oauthdeploy
@@ -68,8 +68,8 @@ def test_every_name_says_what_it_takes_and_gives() -> None:
         told = inspect.getdoc(value) or ""
         signature = inspect.signature(value)
         assert all(each.annotation is not inspect.Parameter.empty for each in signature.parameters.values()), name
-        if dataclasses.is_dataclass(value):
-            assert {each.name for each in dataclasses.fields(value)} <= set(re.findall(r"`(\w+)`", told)), name
+        if inspect.isclass(value) and issubclass(value, msgspec.Struct):
+            assert set(value.__struct_fields__) <= set(re.findall(r"`(\w+)`", told)), name
         else:
             assert signature.return_annotation not in (inspect.Signature.empty, "Any"), name
             assert "Raises" in told, name

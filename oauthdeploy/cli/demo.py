@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from importlib import import_module
 from importlib.resources import files
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import click
+from msgspec import Struct
 
 from oauthdeploy.cli.command import command
 from oauthdeploy.cli.entrypoint import run
@@ -46,15 +46,18 @@ class DemoFailed(OAuthDeployError):
     rule = "demo-failed"
 
 
-@dataclass(frozen=True)
-class Estate:
+class Estate(Struct, frozen=True):
     """The two running servers and what a shell needs to work with them."""
 
     folder: Path
     login_url: str
     orders_url: str
     ca: Path
-    environment: Mapping[str, str] = field(repr=False)
+    environment: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        # The environment contains passwords.
+        return f"Estate({str(self.folder)!r})"
 
     @property
     def token_url(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.command import command
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from oauthdeploy.workflow import DriftRound, RunOptions
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(Struct, frozen=True):
     """Which differences count, and how new ones are recorded."""
 
     unnamed: str = "drift"
@@ -93,8 +93,7 @@ _known_flags = (
 )
 
 
-@dataclass(frozen=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """How often to check, and where metrics are written."""
 
     watch: int | None = None

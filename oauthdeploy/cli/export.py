@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.cli import complete, streams
 from oauthdeploy.cli.command import command
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 KINDS = ("trust", "settings", "scope", "client", "association")
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What to export, and from where to where."""
 
     kind: tuple[str, ...] = ()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
+from msgspec import Struct
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.command import command
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """One file: its original text, its bytes, and its canonical text."""
 
     text: Text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.cli.apply import Question, leave_unchanged, say_error
 from oauthdeploy.cli.flags import Decorator, leave, option
@@ -28,8 +30,7 @@ class Record(TypedDict):
     ticket: str
 
 
-@dataclass(frozen=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """Who requests a cut-off and why, and how to carry it out."""
 
     reason: str | None = None

@@ -6,11 +6,11 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from oauthdeploy.cli import complete, streams
 from oauthdeploy.cli.command import command
@@ -31,8 +31,7 @@ class AlreadyThere(OAuthDeployError):
     rule = "file-exists"
 
 
-@dataclass
-class Wanted:
+class Wanted(Struct):
     """The values of the flags; None and empty if not given."""
 
     name: str | None

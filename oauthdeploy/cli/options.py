@@ -8,11 +8,11 @@ import functools
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from oauthdeploy.cli import complete, streams
 from oauthdeploy.cli.flags import Command, Decorator, option, sink_option
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from oauthdeploy.workflow import RunOptions
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """Which manifest, and how to read it."""
 
     file: tuple[str, ...] = ()
@@ -101,9 +100,9 @@ def _read_stdin() -> str:
         ) from None
 
 
-def bundle(make: type[Any], name: str, options: Sequence[Decorator]) -> Decorator:
+def bundle(make: type[Struct], name: str, options: Sequence[Decorator]) -> Decorator:
     """Pass the values of several flags to the command as one value."""
-    own = [field.name for field in fields(make)]
+    own = make.__struct_fields__
 
     def decorate(function: Command) -> Command:
         @functools.wraps(function)
@@ -240,7 +239,7 @@ def several_environments(function: Command) -> Command:
     @functools.wraps(function)
     def call(**values: Any) -> Any:
         named = values["environments"]
-        own = {field.name: values.pop(field.name) for field in fields(Source) if field.name != "environment"}
+        own = {name: values.pop(name) for name in Source.__struct_fields__ if name != "environment"}
         source = Source(environment=named[0] if len(named) == 1 else None, **own)
         return function(source=source, **values)
 
@@ -250,8 +249,7 @@ def several_environments(function: Command) -> Command:
     return wrapped
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """The selected part of the servers and objects, and the limits on requests."""
 
     server: tuple[str, ...] = ()
@@ -435,8 +433,7 @@ def audit_option(function: Command) -> Command:
     return _audit_flag(function)
 
 
-@dataclass(frozen=True)
-class Servers:
+class Servers(Struct, frozen=True):
     """The selected servers, and the limits on requests."""
 
     server: tuple[str, ...] = ()
@@ -447,8 +444,7 @@ class Servers:
         return Reach(server=self.server, parallelism=self.parallelism).options()
 
 
-@dataclass(frozen=True)
-class Pressure:
+class Pressure(Struct, frozen=True):
     """Limits on requests, for commands that choose their servers themselves."""
 
     parallelism: int | None = None

@@ -11,9 +11,10 @@ import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.flags import Sink
@@ -37,15 +38,13 @@ class ReportsIncomplete(ReportNotWritten):
     """The other reports were written."""
 
 
-@dataclass
-class Seen:
+class Seen(Struct):
     """What a command has found so far, from which the report of an error is built."""
 
     report: Report | None = None
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(Struct, frozen=True):
     """The output options of a command. `verbosity` is -1 for `-q`, else the number of `-v`."""
 
     sinks: tuple[Sink, ...] = ()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+from msgspec.structs import replace
 
 from oauthdeploy.cli import complete
 from oauthdeploy.cli.apply import Question, emit_report, leave_unchanged, not_as_planned, say_error

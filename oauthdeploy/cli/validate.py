@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
+from msgspec.structs import replace
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.command import command

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import Self
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 
 class Kind(StrEnum):
@@ -55,8 +56,7 @@ def _unquote_name(text: str) -> str:
         raise AddressError(f"'{text}' is not part of an address: its percent-encoding is not UTF-8") from None
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Struct, frozen=True, dict=True):
     """`kind/name@server`; `settings@server` and `trust@server` for kinds of which a server has exactly one object.
 
     The name of an association is `client:scope`. Names keep every character: `%`, control characters and, in the client of an

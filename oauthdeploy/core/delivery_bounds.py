@@ -10,10 +10,11 @@ import glob
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 OUTSIDE: Final = "delivery-outside-folder"
 OWN_FILE: Final = "delivery-over-own-file"
@@ -25,16 +26,14 @@ _OWN_FOLDERS: Final = frozenset({STATE_FOLDER, ".git"})
 _YAML: Final = (".yaml", ".yml")
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a file cannot receive a secret: the rule id, and the reason in words that complete "FILE: ..."."""
 
     rule: str
     reason: str
 
 
-@dataclass(frozen=True)
-class DeliveryBounds:
+class DeliveryBounds(Struct, frozen=True):
     """What a delivery may write.
 
     Relative names start from `base`, the manifest's folder. `allowed` are other folders that the operator allows. `own_files`

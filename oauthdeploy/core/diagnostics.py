@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 MAX_FINDINGS = 1000
 """How many findings are kept and shown; the rest are counted."""
@@ -30,8 +32,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-@dataclass(frozen=True, order=True)
-class SourceSpan:
+class SourceSpan(Struct, frozen=True):
     """A place in a file. Lines and columns count from 1.
 
     `text` is the source line, or the part of it around the place. Secrets are masked in it, which can move the place: `caret`
@@ -41,8 +42,22 @@ class SourceSpan:
     file: str
     line: int
     column: int
-    text: str = field(default="", compare=False)
-    caret: int = field(default=0, compare=False)
+    text: str = ""
+    caret: int = 0
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What two spans are compared by."""
+        return (self.file, self.line, self.column)
+
+    def __eq__(self, other: object) -> bool:
+        return self.place == other.place if isinstance(other, SourceSpan) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.place)
+
+    def __lt__(self, other: SourceSpan) -> bool:
+        return self.place < other.place
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
@@ -69,8 +84,7 @@ def value_at(tree: Any, path: Path) -> Any:
     return tree
 
 
-@dataclass(frozen=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One finding.
 
     `rule` is a stable id; `summary` is fixed for the rule; `detail` holds the names and the reason; `fix` says what to do.
@@ -98,8 +112,7 @@ class Diagnostic:
         return (*place, self.address, self.rule, self.detail)
 
 
-@dataclass(frozen=True)
-class Diagnostics:
+class Diagnostics(Struct, frozen=True):
     """An immutable, ordered collection of findings.
 
     `beyond` counts what `first` left out: rule, severity, number.

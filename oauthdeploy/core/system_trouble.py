@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 RULE: Final = "system-trouble"
 
@@ -15,8 +16,7 @@ _NO_THREAD: Final = "can't start new thread"
 """CPython's message (Modules/_threadmodule.c)."""
 
 
-@dataclass(frozen=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What is wrong, why, and what to do."""
 
     summary: str

@@ -32,10 +32,11 @@ import hashlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -59,8 +60,7 @@ API_VERSION = 1
 """The version of this interface. A driver for another major version is rejected with a message."""
 
 
-@dataclass(frozen=True)
-class DriverInfo:
+class DriverInfo(Struct, frozen=True):
     """A driver as it is registered: its facts, how to open it, and the version of this interface that it implements.
 
     `open` is None for a driver whose server is never connected to (`external`). `sign_in` returns the authentication of
@@ -77,8 +77,7 @@ class DriverInfo:
     bundle_format: str = "bundle"
 
 
-@dataclass(frozen=True)
-class BundleRequest:
+class BundleRequest(Struct, frozen=True):
     """The input of a server's file: the server's name, its validated options and the whole desired state."""
 
     name: str
@@ -86,8 +85,7 @@ class BundleRequest:
     desired: DesiredState
 
 
-@dataclass(frozen=True)
-class SignIn:
+class SignIn(Struct, frozen=True):
     """The input of a sign-in: the validated credentials and options of a server entry.
 
     `token_client` creates an HTTP client with the entry's TLS, proxy and limits that can only send a POST to the given path
@@ -99,8 +97,7 @@ class SignIn:
     token_client: Callable[[str], AdminClient]
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(Struct, frozen=True):
     """The input of a driver: its server's name and entry, the validated driver-specific parts, and the HTTP client.
 
     `base` is the folder that relative paths in the entry start from.
@@ -114,8 +111,7 @@ class Connection:
     base: Path = Path()
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What to read from a server.
 
     `objects` are the desired objects on this server, `absent` the objects to delete, `moved` former names. `kinds` are the
@@ -154,8 +150,7 @@ class Wanted:
     urgent: bool = False
 
 
-@dataclass(frozen=True)
-class ServerReport:
+class ServerReport(Struct, frozen=True):
     """The result of `check`: the product and its version, the account of this tool, findings, and the capabilities and fields
     for which this server differs from the driver's table. Plans follow these, and refuse what a manifest requires of a server
     that says no. `in_memory`: the server keeps its objects only in memory and loses them in a restart.
@@ -169,8 +164,7 @@ class ServerReport:
     in_memory: bool = False
 
 
-@dataclass(frozen=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """The result of a change: the object as the server now has it (None if it was deleted), its id, and the secret that the
     server generated, if any; it is delivered with `client_id` if that differs from the id. `note` is shown in the report.
     `requests` is the number of requests. `unparsed` are values of fields that the model cannot represent

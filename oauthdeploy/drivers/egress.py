@@ -7,8 +7,9 @@ its process (`workflow/shared_limits.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from oauthdeploy.drivers.concurrency_limit import Throttle
 from oauthdeploy.drivers.rate_limit import Pace
@@ -24,8 +25,7 @@ class Withheld(OSError):
         self.fix = fix
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """What every request to a server passes: how many at a time, how many a second, and `check`, which raises Withheld."""
 
     throttle: Throttle

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.errors import ServerError, Unauthorized, Unreachable
 from oauthdeploy.core.secrets import is_masked
@@ -31,8 +32,7 @@ _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
 _TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}:\d{2}")
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """One request and the shape of its response. `path` is a template without ids; `shape` is None for an error response."""
 
     name: str
@@ -42,8 +42,7 @@ class Observation:
     shape: Shape = None
 
 
-@dataclass(frozen=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What an examination found about one thing that the driver relies on."""
 
     subject: str
@@ -51,8 +50,7 @@ class Judgement:
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class Examination:
+class Examination(Struct, frozen=True):
     """The result of an examination of a server.
 
     `product` are strings with which it names its version and fixes. `digest` is that of its own API document, if it has one.
@@ -66,8 +64,7 @@ class Examination:
     judgements: tuple[Judgement, ...] = ()
 
 
-@dataclass(frozen=True)
-class WriteProbe:
+class WriteProbe(Struct, frozen=True):
     """The result of a trial of writing. `left` names what could not be removed again."""
 
     observations: tuple[Observation, ...]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import (
     Conflict,
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 _ID_AT_END: Final = re.compile(r"/([0-9A-Za-z-]{1,64})\Z")
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A successful response. `body` is the parsed JSON or None; `date` is the server's clock, if the response has it.
 
     `made` is the last segment of the Location of the created object (RFC 9110 section 10.2.2), "" if absent; it has only
@@ -42,8 +42,7 @@ class Answer:
     made: str = ""
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request of a driver."""
 
     server: str

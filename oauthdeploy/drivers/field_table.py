@@ -8,7 +8,6 @@ library, because `validate` loads the facts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,8 +18,7 @@ Table = Mapping[str, HeldField]
 """Fields by dotted path; an entry that is not a `WireField` is rejected with its own reason."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class WireField(HeldField):
+class WireField(HeldField, frozen=True, kw_only=True):
     """A field that a driver supports, and its place in the server's JSON.
 
     `keys` are its names there. `read` returns the value, in terms of the model, from a response, or NOT_RETURNED if the

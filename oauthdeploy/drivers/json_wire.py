@@ -6,9 +6,10 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlencode
+
+from msgspec import Struct
 
 from oauthdeploy.core.secrets import MASK, Secret
 
@@ -205,8 +206,7 @@ def is_json(media: str) -> bool:
     return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(Struct, frozen=True):
     """A path to request, and a form of it that may be shown if the path itself contains something secret.
 
     It is below the server's URL; with `at_root`, below the URL's scheme, host and port.

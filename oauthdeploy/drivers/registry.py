@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
@@ -55,8 +55,7 @@ class DriverNotUsable(OAuthDeployError):
     rule = "driver-not-usable"
 
 
-@dataclass(frozen=True)
-class DriverVersion:
+class DriverVersion(Struct, frozen=True):
     """The package of a driver, its version, and the version of the interface that it implements."""
 
     name: str

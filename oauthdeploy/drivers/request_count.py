@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass
-class Tally:
+class Tally(Struct):
     """How many requests were sent inside one `counting()` block, and how many of them may change something."""
 
     requests: int = 0

@@ -6,10 +6,10 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 import requests
+from msgspec import Struct
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from oauthdeploy.drivers.egress import Withheld
@@ -19,8 +19,7 @@ from oauthdeploy.drivers.transport import Silent
 E = TypeVar("E", bound=BaseException)
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Why there was no response.
 
     `sent` is false if the request certainly never reached the server; `transient` is true if retrying may help; `garbled` if

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
@@ -23,8 +24,7 @@ DEFAULT_FILE: Final = "oauthdeploy.yaml"
 """The manifest that is read if none is named."""
 
 
-@dataclass(frozen=True)
-class ManifestRequest:
+class ManifestRequest(Struct, frozen=True):
     """Which manifest to read, and how.
 
     `files` are paths, folders, globs or `-`; `stdin` is the text for `-`. `environment` names the overlay (`--env`).
@@ -56,8 +56,7 @@ class ManifestRequest:
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(Struct, frozen=True, dict=True):
     """A manifest without errors.
 
     `base` is the folder that relative paths start from; `locate` finds the place of a path in the files; `trace` returns where

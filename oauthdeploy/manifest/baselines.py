@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -28,8 +28,7 @@ NEW: Final = (
 FILL_IN: Final = "# fill in owner and reason; until then, the file is refused"
 
 
-@dataclass(frozen=True)
-class BaselineFile:
+class BaselineFile(Struct, frozen=True):
     """A baseline and its text."""
 
     source: Source

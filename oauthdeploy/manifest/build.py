@@ -7,12 +7,12 @@ required) are removed and the rest is validated again; references and OAuth rule
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct, field
 from pydantic import ValidationError
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
@@ -32,8 +32,7 @@ _SERVER_STAND_INS = {"role": "both", "driver": "unknown"}
 """Placeholders for required parts that are wrong, so that the rest can be checked; findings about them are dropped."""
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(Struct, frozen=True, dict=True):
     """What could be built (None if nothing) and the findings.
 
     `damaged` are the paths that were removed; `positions` are, for list sections that lost entries, the original positions of

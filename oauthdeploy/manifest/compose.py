@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Path, path_text
@@ -24,8 +25,7 @@ LIST_SECTIONS: Final = frozenset({"associations", "revocations", "resource_owner
 WHAT: Final = {"servers": "server", "scopes": "scope", "clients": "client", "variables": "variable"}
 
 
-@dataclass
-class Composition:
+class Composition(Struct):
     """The merged files: the tree, and for list sections the origin of each entry."""
 
     tree: dict[str, Any] = field(default_factory=dict)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from msgspec import Struct, field
 from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Kind, object_address
@@ -22,8 +22,7 @@ from oauthdeploy.model.objects import Settings
 from oauthdeploy.model.servers import Server
 
 
-@dataclass
-class DriverParts:
+class DriverParts(Struct):
     """The document with its secrets as Secrets, the validated models by server name, and the findings."""
 
     document: Document
@@ -97,8 +96,7 @@ def _guarded(value: Model | None) -> dict[str, Any]:
 _Entry = TypeVar("_Entry", ClientEntry, ScopeEntry, Settings, SettingsEntry)
 
 
-@dataclass(frozen=True)
-class _Options:
+class _Options(Struct, frozen=True):
     """Validates the `options` of objects, each driver's part with that driver's model."""
 
     drivers: Mapping[str, DriverFacts]

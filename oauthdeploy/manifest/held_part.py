@@ -7,9 +7,10 @@ finding the user ignores.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.capabilities import Capabilities, DriverFacts, supports, table_for

@@ -16,10 +16,11 @@ import importlib
 import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.disclosure import KNOWN
@@ -82,8 +83,7 @@ most variables without a secret are URLs. Where a driver refuses a URL, a plain 
 """
 
 
-@dataclass
-class Resolver:
+class Resolver(Struct):
     """Looks references up; `variables` returns the value of a variable or raises Unresolved. Each is looked up once.
 
     `unset_env` replaces environment variables that are not set and have no default, unless it is "". `allow_env` are the names
@@ -101,9 +101,13 @@ class Resolver:
     allow_files: tuple[FilePath, ...] = ()
     written: tuple[str, ...] = ()
     confined: bool = False
-    files: set[FilePath] = field(default_factory=set, repr=False)
-    _known: dict[str, Found | Unresolved] = field(default_factory=dict, repr=False)
-    _made: int = field(default=0, repr=False)
+    files: set[FilePath] = field(default_factory=set)
+    _known: dict[str, Found | Unresolved] = field(default_factory=dict)
+    _made: int = 0
+
+    def __repr__(self) -> str:
+        # What it has found may be secret.
+        return f"Resolver({str(self.base)!r})"
 
     def text(self, written: str, path: Path = (), *, public: bool = False) -> str:
         """Replace the references in a string at `path` of the manifest. Raises Unresolved.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import date
 from itertools import chain
 from pathlib import Path as FilePath
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.delivery_bounds import DeliveryBounds

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path, SourceSpan
 from oauthdeploy.core.garbage_collector import paused

@@ -6,9 +6,9 @@ Only their shape is checked, on the objects that they touch; their references ne
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from oauthdeploy.core.diagnostics import Diagnostic, value_at

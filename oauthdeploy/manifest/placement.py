@@ -11,10 +11,11 @@ those tokens. Trust belongs to the resource side. Nothing goes to a server whose
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
@@ -79,8 +80,7 @@ def place_objects(
     return desired, tuple(placer.problems)
 
 
-@dataclass
-class _Placed:
+class _Placed(Struct):
     """The collections of a desired state under construction."""
 
     objects: dict[Address, Object] = field(default_factory=dict)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
+from msgspec import Struct
+from msgspec.structs import replace
 from yaml import YAMLError
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan
@@ -133,8 +134,7 @@ def _problem(rule: str, detail: str, fix: str) -> Diagnostic:
 # -- comments ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Ignore:
+class _Ignore(Struct, frozen=True):
     """One comment: the file, its line, the line that it applies to, its rules and its reason."""
 
     source: Source

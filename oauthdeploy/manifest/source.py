@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, overload
+
+from msgspec import Struct
 
 from oauthdeploy.core.diagnostics import SourceSpan
 
@@ -40,12 +41,11 @@ class Lines(Sequence[str]):
         return self._text[self._starts[place] : end].rstrip("\r\n")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True, dict=True):
     """A file's name, as the user wrote it, and its text without a byte order mark."""
 
     name: str
-    text: str = field(repr=False)
+    text: str
 
     @cached_property
     def lines(self) -> Lines:
@@ -64,6 +64,9 @@ class Source:
         """The place of a character, counted from 0."""
         before = LINE_BREAK.split(self.text[:offset])
         return self.span(len(before), len(before[-1]) + 1)
+
+    def __repr__(self) -> str:
+        return f"Source({self.name!r})"
 
     def __reduce__(self) -> Any:
         raise TypeError("a manifest's text may contain secrets and is not pickled")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.model.capabilities import Capability, DriverFacts, Endpoints, supports, table_for
@@ -17,8 +19,7 @@ FROM_INTROSPECTION: Final = tuple(
 """The fields of a trust from `introspection` of the trusted server's entry; the endpoint has a default."""
 
 
-@dataclass(frozen=True)
-class Party:
+class Party(Struct, frozen=True):
     """A server entry by its name, the facts of its driver, and its validated options; None: unknown, or invalid."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.locate import Locator
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 _REFERENCE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
 
 
-@dataclass(frozen=True)
-class Tracer:
+class Tracer(Struct, frozen=True):
     """Traces values of one manifest: called with a path, it returns the origin of what is written there, None if nothing is."""
 
     locator: Locator
     variables: Variables
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
     environment: str | None = None
+
+    def __repr__(self) -> str:
+        # Environment variables may be secret.
+        return f"Tracer(environment={self.environment!r})"
 
     def __call__(self, path: Path) -> Origin | None:
         """The origin of the value at the path, which must be written itself."""

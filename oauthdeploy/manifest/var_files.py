@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, SourceSpan
 from oauthdeploy.manifest.input_files import read_text
@@ -23,14 +25,17 @@ Place = tuple[int, int]
 """Line and column, from 1."""
 
 
-@dataclass
-class VarFile:
+class VarFile(Struct):
     """The content of a file: values by name, the place of each name, and the problems."""
 
     name: str
-    values: dict[str, str] = field(default_factory=dict, repr=False)
+    values: dict[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        # The values may be secret.
+        return f"VarFile({self.name!r})"
 
     def span(self, name: str) -> SourceSpan:
         """The place of the value's name; the line is not quoted, since it may contain a secret."""

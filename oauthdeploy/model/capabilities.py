@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.explanation import Notice
@@ -109,8 +111,7 @@ Capabilities = Mapping[str, Support]
 """Answers by the name of a capability or field."""
 
 
-@dataclass(frozen=True)
-class SideEffect:
+class SideEffect(Struct, frozen=True):
     """What a change of an object permanently removes without naming it.
 
     `field` is the dotted path whose change has the effect if the entry `gone` is removed from it; "": the deletion of the
@@ -123,8 +124,7 @@ class SideEffect:
     gone: Any = None
 
 
-@dataclass(frozen=True)
-class Interruption:
+class Interruption(Struct, frozen=True):
     """What does not work for a moment while a field changes, because no order of requests avoids it on that server.
 
     `field` is the dotted path of the field, in updates of objects of the `kind`; `what` is a sentence for the plan.
@@ -151,8 +151,7 @@ def _none() -> Mapping[Any, Any]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Endpoints:
+class Endpoints(Struct, frozen=True):
     """What an authorization server calls itself, and the URLs of its keys and endpoints: metadata of RFC 8414 section 2.
 
     Absolute URLs; empty if unknown. `introspection`, `token` and `revocation` are RFC 8414's `introspection_endpoint`,
@@ -171,8 +170,7 @@ def no_endpoints(_url: str, _options: Model) -> Endpoints:
     return Endpoints()
 
 
-@dataclass(frozen=True)
-class DriverFacts:
+class DriverFacts(Struct, frozen=True, dict=True):
     """Everything that is known of a driver without a server, as data.
 
     `credentials` and `options` are the models of those two parts of a server entry; `settings_options`, `scope_options` and

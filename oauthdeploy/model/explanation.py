@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
@@ -20,8 +21,7 @@ Notice = tuple[str, str, str, str, str]
 """What is true of every case of a finding or error: id, severity, title, reason, fix."""
 
 
-@dataclass(frozen=True)
-class RuleFacts:
+class RuleFacts(Struct, frozen=True):
     """The description of a manifest rule, or of another id of a finding or error.
 
     `group` says what raises it: "" for a manifest rule. Only manifest rules have `source`, and `bad` and `good`, which are
@@ -43,8 +43,7 @@ class RuleFacts:
     group: str = ""
 
 
-@dataclass(frozen=True)
-class DriverAnswer:
+class DriverAnswer(Struct, frozen=True):
     """What a driver answers about one capability: in which roles, yes, no or untested, and its note."""
 
     driver: str
@@ -54,8 +53,7 @@ class DriverAnswer:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class FieldFacts:
+class FieldFacts(Struct, frozen=True):
     """One field of a manifest.
 
     `path` leaves out names and list positions: `clients.redirect_uris`. `types` describes the forms of a value; `values` are
@@ -83,8 +81,7 @@ class FieldFacts:
     driver: str = ""
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a written value comes from.
 
     `span` is its place; `overlay` the environment's entry that contains it, such as `environments.prod`, or "". `references`
@@ -104,16 +101,14 @@ class Managed(StrEnum):
     NOT_MANAGED = "not-managed"
 
 
-@dataclass(frozen=True)
-class Away:
+class Away(Struct, frozen=True):
     """A server that does not get something, and why."""
 
     server: str
     why: str
 
 
-@dataclass(frozen=True)
-class FieldStanding:
+class FieldStanding(Struct, frozen=True):
     """One field of an object on `servers`; a field with different values on different servers appears several times.
 
     `value` is in the model's form (a secret is a Secret). `defaults` are the servers' own, by driver. `because` is set if the
@@ -130,8 +125,7 @@ class FieldStanding:
     because: str = ""
 
 
-@dataclass(frozen=True)
-class ServerStanding:
+class ServerStanding(Struct, frozen=True):
     """Whether an object belongs on a server, and if not, why."""
 
     server: str
@@ -141,8 +135,7 @@ class ServerStanding:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class Related:
+class Related(Struct, frozen=True):
     """Another part of the manifest that affects an object: an address without server, in which way, and its place."""
 
     address: str
@@ -150,8 +143,7 @@ class Related:
     origin: Origin | None = None
 
 
-@dataclass(frozen=True)
-class ObjectFacts:
+class ObjectFacts(Struct, frozen=True):
     """One object of a manifest. `server` is "" if the question was about all servers; `absent` is true if the object is to be
     removed.
     """

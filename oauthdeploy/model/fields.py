@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Annotated, Any, Final, Literal
 
+from msgspec import Struct
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic.fields import FieldInfo
 
@@ -29,63 +29,53 @@ class Model(BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class SetLike:
+class SetLike(Struct, frozen=True):
     """Marks a list whose order has no meaning: compared and shown sorted, each entry once."""
 
 
-@dataclass(frozen=True)
-class WriteOnly:
+class WriteOnly(Struct, frozen=True):
     """Marks a field that servers accept and may never return."""
 
 
-@dataclass(frozen=True)
-class NaturalKey:
+class NaturalKey(Struct, frozen=True):
     """Marks a field by which a server that generates ids identifies its objects."""
 
 
-@dataclass(frozen=True)
-class Needed:
+class Needed(Struct, frozen=True):
     """Marks a field that must be held on other sides of OAuth than the authorization side alone, the default."""
 
     authorization: bool = True
     resource: bool = True
 
 
-@dataclass(frozen=True)
-class ForPeople:
+class ForPeople(Struct, frozen=True):
     """Marks a field that is written for people and that no server acts on."""
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(Struct, frozen=True):
     """Marks a field that instructs oauthdeploy and is not part of a server's state."""
 
 
-@dataclass(frozen=True)
-class Transient:
+class Transient(Struct, frozen=True):
     """Marks a list that no manifest writes: a change in two writes fills it and empties it again, and what a run that ended in
     between left in it counts as a difference.
     """
 
 
-@dataclass(frozen=True)
-class SafeAt:
+class SafeAt(Struct, frozen=True):
     """Marks a choice with one safe value: any other opens something, and if `severe`, too much."""
 
     value: Any
     severe: bool = True
 
 
-@dataclass(frozen=True)
-class Opens:
+class Opens(Struct, frozen=True):
     """Marks a list each of whose entries opens something; those for which `severe` returns true, too much."""
 
     severe: Callable[[Any], bool] = lambda _entry: False
 
 
-@dataclass(frozen=True)
-class Amount:
+class Amount(Struct, frozen=True):
     """Marks an amount: more of it opens more, and the word `endless` too much."""
 
     endless: str
@@ -101,8 +91,7 @@ class KnownAfterApply:
 KNOWN_AFTER_APPLY: Final = KnownAfterApply()
 
 
-@dataclass(frozen=True)
-class Unparsed:
+class Unparsed(Struct, frozen=True):
     """The placeholder for a server's value that the model cannot represent, such as a lifetime of `5m` seconds.
 
     `text` shows it as it is: as JSON, on one line, shortened, secrets masked. It equals no value that a manifest can write, so

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
@@ -27,8 +28,7 @@ class Answer(StrEnum):
     UNTESTED = "untested"
 
 
-@dataclass(frozen=True)
-class Support:
+class Support(Struct, frozen=True):
     """An answer and a note: the reason for a no, the condition of a yes.
 
     `deliberate` marks a no that is a choice: the server might take it, and the driver leaves it out for the reason of the note.
@@ -77,8 +77,7 @@ _LENGTHS: Final[Mapping[Unit, Callable[[str], int]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(Struct, frozen=True, dict=True):
     """What a server accepts of a text, of each text of a list, or of a number.
 
     A text matches `pattern` as a whole and is not longer than `max_length`, counted in `unit`; a number lies between `minimum`
@@ -127,8 +126,7 @@ def shortened(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-@dataclass(frozen=True)
-class HeldField:
+class HeldField(Struct, frozen=True):
     """What a driver answers about one field of one kind: whether it holds it, within which limit, and the server's default.
 
     `default` is what null asks for, in the model's words; None where it is not known. `key_stands_in` says that the object's

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeVar
+
+from msgspec import Struct
 
 FIRST_VERSION: Final = "1"
 """The version that a name without a version means."""
@@ -14,8 +15,7 @@ _NO_WORD: Final = re.compile(r"[^a-z0-9]+")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """What a manifest, a journal or a baseline says of a client besides its key. None and "": it says nothing.
 
     `id` is the server's own id of the client, as a journal records it.

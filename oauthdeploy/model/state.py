@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
+from msgspec import Struct, field
 from pydantic import Field
 
 from oauthdeploy.core.addresses import Address, Kind
@@ -71,8 +71,7 @@ class Policy(Model):
     limits: PolicyLimits = Field(default_factory=PolicyLimits, description="How much one apply may change.")
 
 
-@dataclass(frozen=True)
-class DesiredState:
+class DesiredState(Struct, frozen=True):
     """What the manifest wants, per server.
 
     `absent` are explicit removals, `moved` the former names of renamed objects, `places` the path to each object in the
@@ -126,8 +125,7 @@ class Ownership(StrEnum):
     UNMARKED = "unmarked"
 
 
-@dataclass(frozen=True)
-class TokenCount:
+class TokenCount(Struct, frozen=True):
     """Live tokens that match a selection; `until` is when the last of them expires, None if one never does or if there are
     none. `counted` is false if only whether there is anything to end was found out, because a cut-off did not wait for more.
     """
@@ -149,8 +147,7 @@ class _Untold:
 UNTOLD: Final = _Untold()
 
 
-@dataclass(frozen=True)
-class Unheld:
+class Unheld(Struct, frozen=True):
     """What a server holds and no manifest can: why, its `value` as it may be shown, and the `usual` one, where it is absent.
 
     UNTOLD where the value is secret or cannot be compared. Two values of the same field on servers of one driver mean the same
@@ -162,8 +159,7 @@ class Unheld:
     usual: Any = None
 
 
-@dataclass(frozen=True)
-class LiveObject:
+class LiveObject(Struct, frozen=True):
     """What a server has at an address, in the manifest's terms.
 
     `identity` is the server's own id (a client_id, a UUID); `fingerprint` is a digest of everything that the server returned
@@ -208,8 +204,7 @@ class LiveObject:
     lacks: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class LiveToken:
+class LiveToken(Struct, frozen=True):
     """A working token: the id of its client (`LiveObject.identity`), its scopes, and when it was issued and expires.
 
     `issued` is None if the server does not return it; `until` is None if the token never expires or can be refreshed, or if the
@@ -226,8 +221,7 @@ class LiveToken:
     refreshes: int | None = None
 
 
-@dataclass(frozen=True)
-class ServerState:
+class ServerState(Struct, frozen=True):
     """What one driver read: objects, and for each unreadable kind the reason. `requests` is the number of requests sent.
 
     `hidden` are kinds of which the account may not see every object that the manifest does not name; all that it names were
@@ -261,8 +255,7 @@ class ServerState:
     answers: Mapping[str, Support] = field(default_factory=_frozen_map)
 
 
-@dataclass(frozen=True)
-class LiveState:
+class LiveState(Struct, frozen=True, dict=True):
     """The live state of all servers."""
 
     servers: Mapping[str, ServerState]

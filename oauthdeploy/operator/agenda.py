@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 Key = tuple[str, str]
 """Namespace and name of an estate."""
@@ -16,8 +17,7 @@ Reference = tuple[str, str]
 """Kind and name of a ConfigMap or Secret, in the namespace of an estate."""
 
 
-@dataclass
-class Entry:
+class Entry(Struct):
     """What is known of an estate: when it is due (seconds of the clock; None: never), its servers, and what it refers to."""
 
     due: float | None = None

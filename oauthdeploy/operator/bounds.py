@@ -9,11 +9,12 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path as FilePath
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, path_text
 from oauthdeploy.core.errors import ManifestInvalid
@@ -35,8 +36,7 @@ _FILES: Final = ("_file", "client_cert", "client_key")
 """How the names of fields end that name a file."""
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """What every estate may reach. `servers` are globs of origins, such as https://*.example.com; none: any."""
 
     servers: tuple[str, ...] = ()

@@ -6,7 +6,6 @@ import base64
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from lightkube.models.core_v1 import EventSource, ObjectReference
 from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
 from lightkube.resources.core_v1 import ConfigMap, Event, Secret
 from lightkube.types import PatchType
+from msgspec import Struct
 
 from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import OAuthDeployError
@@ -37,8 +37,7 @@ class PlanNotStored(OAuthDeployError):
     rule = "plan-not-stored"
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """The content of a ConfigMap or Secret, and its version. Never printed: it may be secret."""
 
     data: Mapping[str, bytes]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.exit_codes import ExitCode
 from oauthdeploy.operator.resource import ConditionStatus
@@ -37,8 +38,7 @@ class Again(StrEnum):
     CHANGE = "after the interval, or when something changes"
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """The conditions after a run with an exit code; `reason` is the same for all of them, and unique."""
 
     reason: str

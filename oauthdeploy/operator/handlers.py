@@ -13,11 +13,11 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 import kopf
+from msgspec import Struct, field
 
 from oauthdeploy.operator.agenda import Agenda, Key, Reference
 from oauthdeploy.operator.metrics import Metrics
@@ -43,8 +43,7 @@ class _Backoffs:
             yield 5.0
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """What the command line sets. `namespaces`: none means the whole cluster."""
 
     namespaces: tuple[str, ...] = ()
@@ -55,8 +54,7 @@ class Options:
     grace_seconds: float = 20.0
 
 
-@dataclass
-class Operator:
+class Operator(Struct):
     """One replica: what it knows of the cluster, and its workers."""
 
     worker: Worker

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+from msgspec import Struct
 
 from oauthdeploy.core.disclosure import KNOWN
 from oauthdeploy.core.errors import UsageError
@@ -21,8 +22,7 @@ Lookup = Callable[[str, str], Stored | None]
 """Returns the ConfigMap or Secret with a kind and a name, in the namespace of the estate."""
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(Struct, frozen=True):
     """The request of a run, or the `problem` for which there is none; and what was read for it."""
 
     versions: tuple[Input, ...]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.errors import OAuthDeployError, ServersFailed, StalePlan
@@ -41,8 +42,7 @@ from oauthdeploy.workflow.exit_code import exit_of_plan, unfinished
 PLAN_FILE: Final = "plan.json"
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(Struct, frozen=True):
     """What a run is to do. `approved` is the digest in the annotation; `pending` the document of the plan that waits.
 
     `folder` is the private folder of this run.
@@ -59,8 +59,7 @@ class Task:
     on_event: Callable[[Event], None] | None = None
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(Struct, frozen=True):
     """A plan that waits for approval; `document` is None if it is the one that waited before."""
 
     digest: str
@@ -68,8 +67,7 @@ class Made:
     document: dict[str, object] | None = None
 
 
-@dataclass(frozen=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """A difference or a planned change as a line of the status: like a finding, and without any value."""
 
     rule: str
@@ -80,8 +78,7 @@ class Noted:
     span: None = None
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Struct, frozen=True):
     """What a run found and did. `waits` is the plan that waits for approval after it; `written` is the report of an apply."""
 
     code: ExitCode

@@ -13,11 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from lightkube import Client
+from msgspec import Struct, field
 
 from oauthdeploy.model.servers import Limits
 from oauthdeploy.operator.bounds import Bounds
@@ -42,8 +42,7 @@ class ServerBusy(Exception):
         self.seconds = seconds
 
 
-@dataclass
-class _Claim:
+class _Claim(Struct):
     """A server that this replica talks to: its Lease, when it was taken, and the limits of the runs that are at it."""
 
     leases: Leases

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.diagnostics import Diagnostic
 from oauthdeploy.operator.cluster import shown
@@ -37,8 +38,7 @@ _MOST_SUMMARY: Final = 120
 _MOST_MESSAGE: Final = 1000
 
 
-@dataclass(frozen=True)
-class Ran:
+class Ran(Struct, frozen=True):
     """A finished run: when it began and how long it took, what it read, and its result."""
 
     began: datetime

@@ -16,13 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 from lightkube import ApiError
+from msgspec import Struct, field
 from pydantic import ValidationError
 
 from oauthdeploy.core.errors import OAuthDeployError, UsageError
@@ -57,8 +57,7 @@ _MOST_LOG: Final = 2000
 Versions = Mapping[tuple[str, str], str]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What holds for every estate. `state` is the folder of journals and audit records; None: they end with the run.
 
     `lease_namespace` is where replicas keep the Leases of servers; "": the namespace of this process's configuration.
@@ -72,8 +71,7 @@ class Settings:
     temporary: Path | None = None
 
 
-@dataclass(frozen=True)
-class Next:
+class Next(Struct, frozen=True):
     """When an estate is due again (None: when it changes), its servers, and whether it is gone; `code` is that of a run.
 
     `busy` is the server for which it waits until then.

@@ -6,8 +6,9 @@ Objects are matched by the server's natural key, so nothing is written on a serv
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -28,8 +29,7 @@ _MARKED: Final = (Kind.SCOPE, Kind.CLIENT)
 _LOOKED_AT: Final = (Kind.TRUST, Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
 
 
-@dataclass(frozen=True)
-class Adoptable:
+class Adoptable(Struct, frozen=True):
     """A live object that the manifest names. `fields` are what the next apply would change; `marks` says whether its server
     can hold a mark.
     """
@@ -46,8 +46,7 @@ class Adoptable:
         return self.marks and self.address.kind in _MARKED and self.live.ownership is not Ownership.OURS
 
 
-@dataclass(frozen=True)
-class Adoption:
+class Adoption(Struct, frozen=True):
     """What can be adopted, by address. The changes of `plan` write the marks, and its stops say what prevents that;
     `missing` are entries of the manifest that exist on no server yet.
     """

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Path
@@ -82,8 +83,7 @@ class Stage(IntEnum):
     NARROW_RESOURCE = 7
 
 
-@dataclass(frozen=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """One field: its dotted path, and its values before and after in the model's types. None is the absence of a value, and
     KNOWN_AFTER_APPLY a value that the server will generate.
     """
@@ -110,8 +110,7 @@ def _only_in(some: Any, other: Any) -> tuple[Any, ...]:
     return tuple(entry for entry in some if entry not in known)
 
 
-@dataclass(frozen=True)
-class Interim:
+class Interim(Struct, frozen=True):
     """The first of the two writes of a change (`two_writes`): lists that still contain the entries to move, and the changes
     that must be made before the second write.
     """
@@ -120,8 +119,7 @@ class Interim:
     until: tuple[Address, ...]
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """One step of a plan.
 
     `desired` is the object to reach (None for a delete), `live` the object that exists now (None for a create). `depends_on`
@@ -177,8 +175,7 @@ def is_recreated(change: Change, replaced: Container[Address]) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class Lockout:
+class Lockout(Struct, frozen=True):
     """A change that would lock the driver out of its own server, and why; `rule` is the id of the stop."""
 
     change: Change

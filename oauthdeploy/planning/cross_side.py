@@ -14,8 +14,9 @@ owners of a resource server are those of its authorization server.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
@@ -51,8 +52,7 @@ _HELD: Final = (
 _BOTH: Final = frozenset(kind for kind, _ in _HELD)
 
 
-@dataclass(frozen=True)
-class Disagreement:
+class Disagreement(Struct, frozen=True):
     """An object that differs between the sides although the manifest wants it on both: its address, and the difference in
     words.
     """

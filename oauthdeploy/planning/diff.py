@@ -7,8 +7,9 @@ options.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
@@ -54,8 +55,7 @@ EXTERNAL_MISSING: Final = "external-missing"
 """The rule for an object that another manifest owns and that does not exist."""
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """The differences between live and desired: changes by server and kind, not yet in the order of work.
 
     `incomparable` are the `(address, dotted path)` that cannot be compared; `kept` are live objects that the manifest does
@@ -365,8 +365,7 @@ def _associations(view: ServerView, carried: Mapping[Address, LiveItem]) -> Iter
 # -- one object -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ObjectDifference:
+class ObjectDifference(Struct, frozen=True):
     """How a live object differs from the desired one, by field.
 
     `incomparable` are dotted paths that the server does not return, `unknown` those that request a default that the driver

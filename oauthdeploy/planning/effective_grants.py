@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -13,8 +14,7 @@ from oauthdeploy.planning.changes import Action, Change, Reason
 from oauthdeploy.planning.server_view import DiffItem, UnmanagedObject, trusted_by
 
 
-@dataclass(frozen=True)
-class Granted:
+class Granted(Struct, frozen=True):
     """The associations of one authorization server, with their scopes and clients, by name."""
 
     associations: frozenset[str]

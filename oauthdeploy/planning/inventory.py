@@ -6,8 +6,9 @@ An export and a comparison of servers start from it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.capabilities import Capabilities, Capability, DriverFacts, supports
@@ -30,8 +31,7 @@ _HOLDS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """The manifest, what was read, and the facts of each server's driver (`tables`, by server)."""
 
     desired: DesiredState

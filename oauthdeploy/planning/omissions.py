@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -23,8 +25,7 @@ WEAKENS = "export-weakens"
 """The rule for an omission that makes a copy less protected than its source."""
 
 
-@dataclass(frozen=True, order=True)
-class Omission:
+class Omission(Struct, frozen=True, order=True):
     """A field of an object that is left out ("": the whole object), why, and the risk of a copy without it."""
 
     address: str

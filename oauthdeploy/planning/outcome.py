@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -28,8 +29,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How one change ended. `because` says why it failed or was skipped; `requests` is their number and `seconds` the
     duration. `found` are the tokens that a cut-off ended, if they were counted only then.
     """
@@ -44,8 +44,7 @@ class Outcome:
     found: TokenCount | None = None
 
 
-@dataclass(frozen=True)
-class ApplyReport:
+class ApplyReport(Struct, frozen=True):
     """The result of an apply. `verification` are findings from reading the objects again; none means that all is as planned.
 
     `delivered` names the destinations of secrets, by written address. `interrupted` is true after Ctrl-C or SIGTERM.
@@ -89,8 +88,7 @@ class EventType(StrEnum):
     FINISHED = "finished"
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(Struct, frozen=True):
     """One event, with a sentence for people. `done` of `total` changes are finished."""
 
     type: EventType

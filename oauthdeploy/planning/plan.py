@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostics, Severity
@@ -39,8 +41,7 @@ def _none() -> Mapping[Any, Any]:
     return MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class ServerSummary:
+class ServerSummary(Struct, frozen=True):
     """One server in a plan: its entry, and the numbers of requests for reading and writing."""
 
     name: str
@@ -52,8 +53,7 @@ class ServerSummary:
     writes: int = 0
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """All changes in a stable order: equal input gives an equal plan and equal bytes.
 
     `diagnostics` are findings about the plan (the two sides, unsupported or unreadable kinds, incomparable fields); `stops`

@@ -7,8 +7,10 @@ has `enabled: true`, the next apply undoes the cut-off, and the plan alone would
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -21,8 +23,7 @@ UNDOES_CUT_OFF: Final = "undoes-cut-off"
 _SHOWN: Final = 5
 
 
-@dataclass(frozen=True)
-class RecordedCutOff:
+class RecordedCutOff(Struct, frozen=True):
     """A client that was disabled on a server, by the key or name of the request and by the server's own id.
 
     `record` describes the record: its ticket or id, and the time. `name` is that of the revocation. `stands` is true if the

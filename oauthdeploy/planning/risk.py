@@ -7,10 +7,11 @@ change that cannot be classified counts as widening.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Flag
 from functools import cache
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.fields import (
@@ -37,8 +38,7 @@ class Direction(Flag):
     NARROWS = 2
 
 
-@dataclass(frozen=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """The effect of one change of a field or of an object."""
 
     direction: Direction

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, AddressError
 from oauthdeploy.core.errors import JournalFailed
@@ -26,8 +28,7 @@ class End(StrEnum):
     NOT_SENT = "not-sent"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One change: when it was sent and when it ended (RFC 3339, "" if it was not), its outcome, and why it failed.
 
     `secret_gap` are the seconds from the renewal of a secret to its delivery; None if no record says so.
@@ -45,8 +46,7 @@ class Entry:
     secret_gap: float | None = None
 
 
-@dataclass(frozen=True)
-class RunHistory:
+class RunHistory(Struct, frozen=True):
     """One run. `ended` is "" if the journal has no end; `torn` is true if its last line is incomplete.
 
     `resumes` and `undoes` name the journal of another run. `digest` is that of the manifest. `about` has the recorded

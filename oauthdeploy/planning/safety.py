@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -26,8 +27,7 @@ _SHOWN: Final = 5
 _COUNTED: Final = (Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
 
 
-@dataclass(frozen=True)
-class SafetyInput:
+class SafetyInput(Struct, frozen=True):
     """The parts of a future plan. `accounts` maps a server to the account that the tool uses there; `lockouts` are changes
     that would lock a driver out.
     """

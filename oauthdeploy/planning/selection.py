@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity

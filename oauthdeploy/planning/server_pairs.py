@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -72,8 +73,7 @@ class StateAfterPlan:
         return None if item is None else enabled_of(item.value)
 
 
-@dataclass(frozen=True)
-class ServerPair:
+class ServerPair(Struct, frozen=True):
     """One resource server and the server that it trusts. `others` trust the same server."""
 
     desired: DesiredState

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -25,16 +26,14 @@ UNPLACED: Final = Stage.NARROW_RESOURCE
 LiveItem = tuple[Address, LiveObject]
 
 
-@dataclass(frozen=True)
-class IncomparableField:
+class IncomparableField(Struct, frozen=True):
     """A field that cannot be compared because the server does not return it."""
 
     address: Address
     path: str
 
 
-@dataclass(frozen=True)
-class UnmanagedObject:
+class UnmanagedObject(Struct, frozen=True):
     """A live object that the manifest does not name and that stays."""
 
     address: Address
@@ -44,8 +43,7 @@ DiffItem = Change | Diagnostic | IncomparableField | UnmanagedObject
 """The result of one step of the comparison."""
 
 
-@dataclass(frozen=True)
-class ServerView:
+class ServerView(Struct, frozen=True):
     """`wanted` and `absent` are this server's part of the manifest, `live` are the objects that were read, `by_kind` the
     same by kind.
 

@@ -10,10 +10,11 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -64,8 +65,7 @@ def asks_for_tokens(changes: Iterable[Change], desired: DesiredState, live: Live
     )
 
 
-@dataclass(frozen=True)
-class SurvivingTokens:
+class SurvivingTokens(Struct, frozen=True, dict=True):
     """Finds the tokens that remain valid after the changes of one plan. Revocations and tokens are grouped by client only
     once.
     """
@@ -212,8 +212,7 @@ def unread_tokens(desired: DesiredState, live: LiveState) -> Iterator[Diagnostic
             )
 
 
-@dataclass(frozen=True)
-class _SurvivorCount:
+class _SurvivorCount(Struct, frozen=True):
     """The tokens that remain valid after a change, and the entries of `revocations` that end them."""
 
     count: TokenCount

@@ -16,9 +16,10 @@ In the same way, a resource server that can trust two authorization servers trus
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.objects import ALSO_TRUSTED, Object, Trust, Via

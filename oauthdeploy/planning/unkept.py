@@ -8,8 +8,9 @@ why.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
@@ -24,8 +25,7 @@ _TRIES: Final = 2
 """So many runs send a field for people; a single one may have met a fault that is over."""
 
 
-@dataclass(frozen=True)
-class Unkept:
+class Unkept(Struct, frozen=True):
     """A field that a server did not store as it was sent.
 
     `address` is that of the object as it is written, `sent` and `kept` are JSON values, a secret as its origin. `runs` is the

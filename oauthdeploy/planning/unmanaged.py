@@ -11,9 +11,11 @@ objects created by hand; plans only name them, unless `--warn unexpected` makes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -31,8 +33,7 @@ SHOWN: Final = 20
 """The number of names in a finding."""
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """One such object. `owner` is the manifest in its mark, or "". `unexpected` is true if it counts as drift. `severity` is
     that of its rule; None if no rule applies or the rule is ignored, so that the object does not count.
     """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -17,8 +18,7 @@ _WORDS: Final = {"list-filtered": "partly hidden from the account"}
 _STATUS: Final = re.compile(r"\banswered ([1-5][0-9]{2})\b")
 
 
-@dataclass(frozen=True)
-class Unread:
+class Unread(Struct, frozen=True):
     """A kind of a server that the manifest needs and that could not be read, with a short reason such as `403 Forbidden`.
 
     `hidden` is true if a part of the kind was read: everything that the manifest names, where the account may not see everything

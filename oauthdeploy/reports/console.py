@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.reports.escape import visible
 
@@ -46,8 +47,7 @@ _STYLES: Final = {
 """
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """How a report is shown: the `width` in columns (None: lines are not wrapped), with colour or without, with all details
     or not.
     """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.state import DesiredState
@@ -19,8 +21,7 @@ MOST_NODES: Final = 150
 _KINDS: Final = {Kind.CLIENT: NodeKind.CLIENT, Kind.SCOPE: NodeKind.SCOPE}
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """A graph, or the reason why there is none. `partial` is true if it shows only objects with items, and their neighbours."""
 
     graph: Graph | None

@@ -12,11 +12,12 @@ Texts of values are escaped when the report is built and contain no secret: a se
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
@@ -39,8 +40,7 @@ Locate = Callable[[Path], SourceSpan | None]
 """Finds the position of a path of the manifest in its files."""
 
 
-@dataclass(frozen=True)
-class ManifestView:
+class ManifestView(Struct, frozen=True):
     """What a report uses of the manifest: positions, files, and desired state. All of it is optional."""
 
     locate: Locate = lambda _path: None
@@ -66,8 +66,7 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """A change or difference of an object: `create`, `missing`. `symbol` represents it in a column, `title` is the heading
     of a group of rows, `counted` follows a number (`3 to create`), and `real` is false if the state is only unknown. `style`
     is a style of `console`. `signs` stand in front of what only the former value of a field has, and only the latter: removed
@@ -93,16 +92,14 @@ class State:
         return self.word.replace("-", " ")
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(Struct, frozen=True):
     """A value in words; `items` are the entries of a list, None for anything else."""
 
     text: str
     items: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field; None is the absence of a value. `servers` are those with this change, empty for all servers of the row."""
 
     path: str
@@ -143,8 +140,7 @@ def _only_in(some: Value | None, other: Value | None) -> tuple[str, ...]:
     return tuple(entry for entry in (some.items or () if some is not None else ()) if entry not in known)
 
 
-@dataclass(frozen=True)
-class End:
+class End(Struct, frozen=True):
     """The outcome of a change. `because` says why it failed or was skipped; `note` describes what was done."""
 
     status: Status
@@ -154,8 +150,7 @@ class End:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(Struct, frozen=True):
     """One object on one server or side. `note` is shown beside it: which live tokens survive, which list differs.
 
     `place` is the position of the object in the manifest. `waits_for` are the addresses that come first. `end` is set after
@@ -174,8 +169,7 @@ class Item:
     end: End | None = None
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True, dict=True):
     """One object: its items by server, in the order of the report's columns. `name` is its address without a server."""
 
     name: str
@@ -235,8 +229,7 @@ _WEIGHT = {
 }
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(Struct, frozen=True):
     """One server or side, and the numbers of requests; None if unknown."""
 
     name: str
@@ -248,8 +241,7 @@ class Server:
     writes: int | None = None
 
 
-@dataclass(frozen=True)
-class Count:
+class Count(Struct, frozen=True):
     """A number of the summary."""
 
     number: int
@@ -261,24 +253,21 @@ class Count:
         return f"{self.number:,} {self.state.counted}"
 
 
-@dataclass(frozen=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """A safety rule that the plan violates; `lifted` if --allow names it in this run."""
 
     finding: Diagnostic
     lifted: bool = False
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One step of the two-sided order of work: its name, and the number of changes on each server."""
 
     words: str
     counts: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """A remark in addition to the rows, with its addresses, of which text shows the first `shown`."""
 
     words: str
@@ -286,8 +275,7 @@ class Remark:
     shown: int = 3
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Struct, frozen=True):
     """The result of one command.
 
     `name` is the manifest's (`A and B` for a comparison), `headline` the summary, which comes last in text. `servers` are

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.model.capabilities import QUESTIONS, Answer, DriverFacts, Support, supports, table_for
@@ -19,8 +20,7 @@ SIDES: Final = {Role.AUTHORIZATION: "AS", Role.RESOURCE: "RS"}
 LEGEND: Final = "AS, RS: on that side only. ?: untested; should work, but has not been proved."
 
 
-@dataclass(frozen=True)
-class DriverCard:
+class DriverCard(Struct, frozen=True):
     """One driver: its facts and its origin."""
 
     facts: DriverFacts

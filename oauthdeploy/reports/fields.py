@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.reports.console import Sheet, Span, cells
 from oauthdeploy.reports.document import Field, State
@@ -43,8 +44,7 @@ def add_fields(sheet: Sheet, rows: Sequence[Field], state: State, indent: int) -
             _add_change(place, row, styles)
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where the value of a field goes: beside its `label`, where it continues at the column `hang`, or at the column `below`
     under the label.
     """

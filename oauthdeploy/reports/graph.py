@@ -8,9 +8,10 @@ It is built only from the desired state, for every format the same; equal states
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.objects import Client, IssuedBefore, Revocation, Scope, Side, Trust
@@ -43,8 +44,7 @@ class EdgeKind(StrEnum):
     TRUSTS = "trusts"
 
 
-@dataclass(frozen=True)
-class Badge:
+class Badge(Struct, frozen=True):
     """The state of a node on one side: the server, a symbol, the name of its colour, and the state in words."""
 
     where: str
@@ -53,8 +53,7 @@ class Badge:
     title: str
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(Struct, frozen=True):
     """A client, a scope or a server. `id` is unique and plain ASCII; `lines` are details, the most important first; `badges`
     are its states in a report.
     """
@@ -73,8 +72,7 @@ class Node:
         return ": ".join(part for part in (f"{self.kind} {self.name}", more) if part)
 
 
-@dataclass(frozen=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """An edge between two nodes, by their ids. `label` is shown if it adds to the kind; `style` is the name of the colour of
     its state in a report.
     """
@@ -87,8 +85,7 @@ class Edge:
     style: str = ""
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct, frozen=True, dict=True):
     """Nodes by kind and name, edges by their ends. `name` is the manifest's."""
 
     name: str
@@ -132,8 +129,7 @@ def build_graph(desired: DesiredState, targets: Sequence[str] = ()) -> Graph:
     return Graph(desired.name, nodes, tuple(maker.edges(ids)))
 
 
-@dataclass(frozen=True)
-class _Maker:
+class _Maker(Struct, frozen=True, dict=True):
     """Selects what is shown and builds its nodes and edges."""
 
     desired: DesiredState

@@ -6,8 +6,10 @@ Widths assume a monospaced font, in which the width of a character is 0.6 of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.reports.console import cells, fitting
 from oauthdeploy.reports.formatting import visible
@@ -38,8 +40,7 @@ _EM: Final = 0.6
 _PREFERRED: Final = " .-_/:@,"
 
 
-@dataclass(frozen=True)
-class Box:
+class Box(Struct, frozen=True):
     """A node with its upper left corner, size, and the texts that fit into it."""
 
     node: Node
@@ -51,8 +52,7 @@ class Box:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(Struct, frozen=True):
     """An edge with its two ends."""
 
     edge: Edge
@@ -62,8 +62,7 @@ class Route:
     y2: float
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """The whole diagram, in pixels. `columns` are the positions of the headings."""
 
     width: float

@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 from xml.etree import ElementTree as ET
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan, path_text
 from oauthdeploy.core.log_commands import disarmed

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.core.log_commands import disarmed
@@ -72,8 +73,7 @@ def _cut(words: str) -> str:
 # -- the page -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """A part of the page that can be shortened: pieces between a head and a tail, and a noun for what is omitted."""
 
     head: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import OAuthDeployError
@@ -13,8 +14,7 @@ from oauthdeploy.reports.diagnostics import add_diagnostic
 from oauthdeploy.reports.formatting import seconds_text, visible
 
 
-@dataclass(frozen=True)
-class ServerAnswer:
+class ServerAnswer(Struct, frozen=True):
     """What one server reports about itself, or the `error` that prevented it. `seconds` is the time that it took."""
 
     server: str

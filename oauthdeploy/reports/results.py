@@ -7,8 +7,9 @@ is an error, and so is a failed change. A change that was made as planned is not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
 from oauthdeploy.planning.changes import Risk

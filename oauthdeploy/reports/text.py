@@ -11,9 +11,10 @@ Each object is shown once, with a column for each server, because a reviewer wan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostics, SourceSpan
 from oauthdeploy.planning.changes import Risk

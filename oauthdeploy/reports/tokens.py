@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.planning.revocation.token_list import ListedToken
 from oauthdeploy.reports.console import Look, Sheet, cells
@@ -18,8 +19,7 @@ _REFRESHES: Final = 5
 _HEADS: Final = ("HANDLE", "CLIENT", "OWNER", "ISSUED", "UNTIL", "REFRESHES", "SCOPES")
 
 
-@dataclass(frozen=True)
-class TokenPage:
+class TokenPage(Struct, frozen=True):
     """One page of a list. `page` counts from 1; a `limit` of 0 puts everything on one page. `silent` servers cannot list
     tokens.
     """

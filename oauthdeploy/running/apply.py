@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
@@ -141,8 +143,7 @@ def apply_plan(
 _Inbox = queue.SimpleQueue[tuple[Batch, Sequence[ChangeResult]]]
 
 
-@dataclass
-class _Run:
+class _Run(Struct):
     """Gives batches to the workers, and their outcomes back to the schedule."""
 
     changes: Sequence[Change]
@@ -330,8 +331,7 @@ def scopes_lost_by(changes: Sequence[Change], live: LiveState) -> Mapping[Addres
     return found
 
 
-@dataclass(frozen=True)
-class _Verification:
+class _Verification(Struct, frozen=True):
     """Findings about what was made, and the fields that the servers did not store as they were sent; whether the objects were
     read again, and whether all of them were. `left` are the objects that no response contained, with their changes.
     """

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -25,8 +27,7 @@ from oauthdeploy.running.journal import NOTHING, Journal, TakenScopes
 from oauthdeploy.running.secret_handover import Delivered, SecretHandover, deliver_target, may_make_secret
 
 
-@dataclass(frozen=True)
-class ChangeResult:
+class ChangeResult(Struct, frozen=True):
     """The outcome of one change, what the server did not keep of it, and where its secret was delivered ("" if there was none).
 
     `live` is what the server then had, if its response shows it. `cut_at` is the time of a cut-off (`Applied.cut_at`). `secret`
@@ -42,16 +43,14 @@ class ChangeResult:
     gap: float | None = None
 
 
-@dataclass(frozen=True)
-class LateResult:
+class LateResult(Struct, frozen=True):
     """What reading the server shows about a change whose response was lost."""
 
     status: Status
     words: str
 
 
-@dataclass(frozen=True)
-class BatchExecutor:
+class BatchExecutor(Struct, frozen=True):
     """Sends batches to their servers. Safe to use from several threads.
 
     `handover` delivers generated secrets. `fresh` reads an object just before its write and returns a finding if it has changed

@@ -13,10 +13,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.files import make_folder, remove_leftovers, replace_file
@@ -28,8 +30,7 @@ _VERSION: Final = 1
 _ROUNDS: Final = 10_000
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A delivery: of which client (with its server's address), to which place, and when (RFC 3339)."""
 
     manifest: str
@@ -50,8 +51,7 @@ class Delivery:
         return hmac.compare_digest(self.digest, _digest(secret, self.salt))
 
 
-@dataclass(frozen=True)
-class Deliveries:
+class Deliveries(Struct, frozen=True):
     """The records in `folder` (None: none are kept) for one manifest; `urls` are its servers' addresses by name."""
 
     folder: Path | None = None
@@ -106,7 +106,7 @@ def _digest(secret: Secret, salt: str) -> str:
 def _read(file: Path) -> Delivery | None:
     try:
         record = json.loads(file.read_bytes())
-        names = Delivery.__dataclass_fields__
+        names = Delivery.__struct_fields__
         if record["v"] != _VERSION or not all(isinstance(record[name], str) for name in names):
             return None
         bytes.fromhex(record["salt"])

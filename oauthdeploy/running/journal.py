@@ -15,13 +15,15 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -231,8 +233,7 @@ class Journal:
             raise _not_written(self.path, error) from None
 
 
-@dataclass(frozen=True)
-class JournalContents:
+class JournalContents(Struct, frozen=True):
     """The records of a journal. `torn`: the last line is incomplete, as after a crash or on a full disk."""
 
     records: tuple[Mapping[str, Any], ...]

@@ -20,9 +20,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.errors import LockBusy, OAuthDeployError
 from oauthdeploy.core.extras import needs_extra
@@ -56,8 +57,7 @@ class LeaseFailed(OAuthDeployError):
     rule = "lease-not-usable"
 
 
-@dataclass(frozen=True)
-class LeaseName:
+class LeaseName(Struct, frozen=True):
     """The name of a Lease, and the annotations that say what it stands for."""
 
     name: str
@@ -93,8 +93,7 @@ def kubernetes_client() -> Client:
         ) from None
 
 
-@dataclass(frozen=True)
-class LeaseHome:
+class LeaseHome(Struct, frozen=True):
     """Where Leases are kept: a namespace, and the client of its cluster; None: that of this process's configuration."""
 
     namespace: str
@@ -306,8 +305,7 @@ class Leases:
         return _unless_changed(lambda: self._client.replace(lease))
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """A Lease as it was read; None if there is none."""
 
     lease: Lease | None

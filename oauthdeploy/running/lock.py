@@ -18,11 +18,13 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from oauthdeploy.core.errors import LockBusy
 from oauthdeploy.core.files import create_file, make_folder, replace_file
@@ -41,8 +43,7 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds a lock: account, host, process, since and until when; `token` distinguishes two locks of one process.
 
     `machine` says where a process id means the same process: the boot of the machine, the namespace of process ids, and the

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NoReturn, TypeVar
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic

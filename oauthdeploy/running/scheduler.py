@@ -16,9 +16,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import OAuthDeployError
@@ -28,8 +29,7 @@ _BatchId = tuple[str, Stage, str, int]
 """Server, stage, batch key, and a number that distinguishes the parts of a split batch."""
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Changes that go to one server in one call of its driver; `places` are their positions in the plan."""
 
     server: str
@@ -38,8 +38,7 @@ class Batch:
     places: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """A change that will not be made, because the change at position `cause` was not."""
 
     place: int

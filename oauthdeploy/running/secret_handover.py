@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import DeliveryFailed
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from oauthdeploy.running.secret_sinks import Sinks
 
 
-@dataclass(frozen=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """What became of a generated secret: the place that has it, or why it was not delivered.
 
     `gap` are the seconds from just before the request that generated it until it was delivered; None if the driver did not
@@ -39,8 +39,7 @@ class Delivered:
         return f"The secret that the server generated was not delivered: {self.problem.detail}"
 
 
-@dataclass(frozen=True)
-class SecretHandover:
+class SecretHandover(Struct, frozen=True):
     """Delivers the secrets that drivers hand over, and those in their results. Safe to use from several threads."""
 
     drivers: Mapping[str, Driver]

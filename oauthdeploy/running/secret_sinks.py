@@ -11,10 +11,11 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
@@ -47,8 +48,7 @@ class Sinks(Protocol):
         """The secret at the place of delivery; None if it cannot be read back. Raises DeliveryFailed if there is none."""
 
 
-@dataclass(frozen=True)
-class LocalSinks:
+class LocalSinks(Struct, frozen=True):
     """The sinks of this machine: files, programs and the keyring. Relative paths start from the folder of `bounds`.
 
     `deliveries` are the marks of what earlier runs delivered: another file or entry is replaced only with `overwrite`.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
@@ -94,8 +96,7 @@ def settle(
     return [_late_result(change, readback) for change in changes]
 
 
-@dataclass(frozen=True)
-class _Readback:
+class _Readback(Struct, frozen=True):
     """The result of a second read: the live state, and the changes that remain, by address.
 
     `not_returned` are findings, by written address, about what the server did not return; `trouble` says, by server, why

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field
 
 from oauthdeploy.server.config_error import ConfigError
 from oauthdeploy.server.profile import Profile, effective, read_document
@@ -22,20 +23,21 @@ BUILT_IN_GROUPS = (ADMINISTRATORS, READ_ONLY_ADMINISTRATORS, RESOURCE_SERVERS)
 ADMINISTRATOR_PASSWORD_FILE = "administrator.password"
 
 
-@dataclass(frozen=True)
-class SeedUser:
+class SeedUser(Struct, frozen=True):
     """A user that exists once the server runs.
 
     An existing user is left alone, except for the password, which follows the seed.
     """
 
     name: str
-    password: str = field(repr=False)
+    password: str
     groups: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"SeedUser({self.name!r}, groups={self.groups!r})"
 
-@dataclass(frozen=True)
-class ServerConfig:
+
+class ServerConfig(Struct, frozen=True):
     """Everything a server needs to start; see each field.
 
     Args:
@@ -91,8 +93,7 @@ class ServerConfig:
         return self.role in ("resource", "both")
 
 
-@dataclass(frozen=True)
-class Seed:
+class Seed(Struct, frozen=True):
     """The initial users and services of a server, from the seed file and the configuration."""
 
     users: tuple[SeedUser, ...]

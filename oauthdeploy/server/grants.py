@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 
 from authlib.oauth2.rfc6749 import grants
 from authlib.oauth2.rfc6749.errors import (
@@ -13,6 +12,7 @@ from authlib.oauth2.rfc6749.errors import (
     InvalidScopeError,
 )
 from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
+from msgspec import Struct
 
 from oauthdeploy.server import token_store
 from oauthdeploy.server.models import ClientPkce, Code
@@ -27,8 +27,7 @@ NEVER_ENDS = 2**53
 CHALLENGE_METHODS = ("S256", "plain")
 
 
-@dataclass(frozen=True)
-class StoredCode:
+class StoredCode(Struct, frozen=True):
     """An authorization code as it was issued, in Authlib's terms."""
 
     hash: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from oauthdeploy.server import token_store
 from oauthdeploy.server.models import ExternalServer, RemoteServer
@@ -17,8 +18,7 @@ Trust = Literal["local", "remote", "external"]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Claims:
+class Claims(Struct, frozen=True):
     """What the trusted authorization server says about an active token."""
 
     trust: Trust

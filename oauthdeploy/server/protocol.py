@@ -6,7 +6,6 @@ import hmac
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 
@@ -22,6 +21,7 @@ from authlib.oauth2.rfc6749.errors import (
 )
 from flask import Request, Response
 from flask import session as browser_session
+from msgspec import Struct
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
@@ -110,8 +110,7 @@ def _json_strings(request: Request) -> dict[str, str]:
     return document
 
 
-@dataclass(frozen=True)
-class OAuthClient(ClientMixin):  # type: ignore[misc]  # Authlib has no types
+class OAuthClient(ClientMixin, Struct, frozen=True):  # type: ignore[misc]  # Authlib has no types
     """A client registration as it was when the request came in, in Authlib's terms."""
 
     client_id: str

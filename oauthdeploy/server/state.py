@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import time
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from flask import Request, current_app
+from msgspec import Struct, field
 
 from oauthdeploy.server.config import Seed, ServerConfig
 from oauthdeploy.server.outbound import Outbound
@@ -21,8 +21,7 @@ EXTENSION = "oauthdeploy.server"
 NOT_FOR_PRODUCTION = "This is the embedded server of oauthdeploy, for demos and tests. It is not a production server."
 
 
-@dataclass
-class State:
+class State(Struct, dict=True):
     """The configuration, database and helpers of one server.
 
     `issuer` is the server's own URL once it listens; without it, the URL is taken from the request.
@@ -36,7 +35,10 @@ class State:
     checker: SecretChecker
     outbound: Outbound
     issuer: str | None = None
-    shown_secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    shown_secrets: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"State({self.config!r})"
 
     @property
     def strict(self) -> bool:

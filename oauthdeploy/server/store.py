@@ -8,9 +8,9 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
 from sqlalchemy import Connection, create_engine, delete, event, select
 from sqlalchemy.orm import Session
 
@@ -29,8 +29,7 @@ _BUSY_SECONDS = 15
 _WRITE = "oauthdeploy_write"
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """A user with a correct password, and the user's groups.
 
     `stamp` changes with the password, so that a session can end with it.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
 from cryptography import x509
+from msgspec import Struct
 
 from oauthdeploy.server.private_files import write_private
 
@@ -15,8 +15,7 @@ _LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound to
 
 
-@dataclass(frozen=True)
-class Certificates:
+class Certificates(Struct, frozen=True):
     """Paths of the PEM files; the authority's certificate is for clients to trust."""
 
     ca_file: Path

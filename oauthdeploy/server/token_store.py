@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
@@ -19,8 +18,7 @@ UNLIMITED = -1
 _KEEP_USED_CODES = 24 * 3600
 
 
-@dataclass(frozen=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """What a token is issued for.
 
     `owner` is the resource owner, or the client_id with client credentials. `code` is the hash of the
@@ -34,8 +32,7 @@ class Grant:
     code: str | None = None
 
 
-@dataclass(frozen=True)
-class RefreshToken:
+class RefreshToken(Struct, frozen=True):
     """A usable refresh token, as it was when it was looked up."""
 
     access_id: str

@@ -7,10 +7,12 @@ import logging
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.errors import OAuthDeployError
@@ -55,8 +57,7 @@ class Breach(AssertionError):
     """The driver violated the interface."""
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A plan and all that it was made from."""
 
     plan: Plan
@@ -70,8 +71,7 @@ class Planned:
         return {change.address.without_server: change.action.value for change in self.plan.changes}
 
 
-@dataclass
-class Batch:
+class Batch(Struct):
     """One call of `Driver.apply`: its arguments, its result, and the requests that the server received meanwhile."""
 
     changes: Sequence[Change]
@@ -80,8 +80,7 @@ class Batch:
     promised: int
 
 
-@dataclass
-class Ran:
+class Ran(Struct):
     """An apply: its plan, its report, and the calls of the driver."""
 
     planned: Planned

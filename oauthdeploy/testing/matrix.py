@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.model.capabilities import QUESTIONS, DriverFacts
 from oauthdeploy.reports.drivers import LEGEND, cell
@@ -30,8 +31,7 @@ WORDS: Final[Mapping[Result, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class SiteResults:
+class SiteResults(Struct, frozen=True):
     """The results of a run on one site. `server` is the product with its version, as the server reports it."""
 
     name: str

@@ -8,17 +8,17 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """One request that arrived; `path` includes the query."""
 
     method: str
@@ -38,8 +38,7 @@ class Seen:
         return f"{self.method} {self.path}"
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """The response in place of the server's. With `after`, the server has acted before; `drop` breaks the connection."""
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.model.capabilities import Answer, Support, no
@@ -37,8 +38,7 @@ BAD = frozenset({Result.FAILS, Result.WRONG_YES, Result.WRONG_NO})
 """Results that a driver's author has to act on."""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The result of one scenario, why, how many requests the server received, and the product it reports."""
 
     scenario: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import StalePlan, UsageError
@@ -27,8 +28,7 @@ from oauthdeploy.workflow.planner import plan_now
 from oauthdeploy.workflow.server_identity import identities
 
 
-@dataclass(frozen=True)
-class AdoptReport:
+class AdoptReport(Struct, frozen=True):
     """What was found (`adoption`) and the outcomes of the marks (`outcomes`, empty if there was nothing to write); the
     lifted safety rules (`allowed`), the `journal`, and needed kinds that could not be read (`unread`).
     """

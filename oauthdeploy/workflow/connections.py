@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.delivery_bounds import STATE_FOLDER
 from oauthdeploy.core.diagnostics import Diagnostics

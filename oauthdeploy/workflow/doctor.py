@@ -6,9 +6,10 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import OAuthDeployError, UsageError
 from oauthdeploy.core.schemas import shape_problem
@@ -29,8 +30,7 @@ class RecordUnusable(OAuthDeployError):
     rule = "record-unusable"
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """What came of an examination of `server`: the `record` as JSON, and its `judgements`.
 
     `changes` are the differences from an earlier record: the place, and both values in words; None where there was none to

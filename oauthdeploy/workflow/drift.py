@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.errors import OAuthDeployError, ServerError, ServersFailed
 from oauthdeploy.drivers.registry import driver_facts
@@ -60,8 +62,7 @@ def detect_drift(
     return judge(report, baseline.baseline, today, whole=whole, place=baseline.place), manifest
 
 
-@dataclass(frozen=True)
-class DriftRound:
+class DriftRound(Struct, frozen=True):
     """One check of a watch, which started at `begun` and took `seconds`.
 
     `report` covers the servers that responded; None if there were none, or if the `manifest` or the baseline cannot be read.

@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.errors import OAuthDeployError, SafetyStop
 from oauthdeploy.drivers.base import Driver

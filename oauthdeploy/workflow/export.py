@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, Severity
@@ -58,8 +60,7 @@ class NotExported(OAuthDeployError):
     rule = "not-exported"
 
 
-@dataclass(frozen=True)
-class ExportedFile:
+class ExportedFile(Struct, frozen=True):
     """A file of the manifest: its text, and its original text. Files that the export does not affect are unchanged."""
 
     name: str
@@ -72,8 +73,7 @@ class ExportedFile:
         return self.text != self.before
 
 
-@dataclass(frozen=True)
-class ExportReport:
+class ExportReport(Struct, frozen=True):
     """`files` are those of the manifest, in order; `variables` the environment variables that new entries read, by name with
     their purpose; `findings` say what could not be expressed, and what the rules find in the live objects. `holds_secret` is
     true if a text contains a secret from the manifest itself and must not be shown. `unread` are the kinds that could not be

@@ -7,8 +7,10 @@ would fill it from the manifest alone, and the client would be let in again. So 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -24,8 +26,7 @@ from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import known_unkept, plan_now, with_findings
 
 
-@dataclass(frozen=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """A plan with the forgotten cut-offs in it, what the servers hold, and the manifest with these cut-offs."""
 
     plan: Plan

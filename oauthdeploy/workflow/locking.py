@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.manifest.api import Manifest, ManifestRequest

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.drivers.base import ServerReport
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from oauthdeploy.running.lease import LeaseHome
 
 
-@dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True):
     """Options of a run.
 
     `servers` restricts the run to some servers; `targets` and `excludes` are address globs. `parallelism` caps the requests
@@ -53,8 +53,7 @@ class RunOptions:
     egress: Egress | None = None
 
 
-@dataclass(frozen=True)
-class PingResult:
+class PingResult(Struct, frozen=True):
     """The answer of one `server`, with its `driver`, `role` and `url`: its `report`, or the `error` that prevented it.
 
     `seconds` is the duration. `unread` are kinds that the manifest needs and that the account cannot read.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.drivers.base import Driver
@@ -19,8 +20,7 @@ from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.planner import with_findings
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """A plan that is ready to be carried out, and what it was made from.
 
     `manifest` is the one with the plan's desired state, for a rollback the inverse. `reviewed` is true if this very plan was

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.drivers.base import Driver
 from oauthdeploy.manifest.api import Manifest, ManifestRequest

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import SafetyStop, UsageError
@@ -28,8 +30,7 @@ MANIFEST_CHANGED: Final = "manifest-changed"
 """The rule that `--allow` lifts to resume with a manifest other than that of the run."""
 
 
-@dataclass(frozen=True)
-class Resumption:
+class Resumption(Struct, frozen=True):
     """The current state of the changes in the run of `journal`.
 
     `in_place` need nothing more although the journal does not say that they were made; `came_about` are those of them that

@@ -14,10 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics
@@ -60,8 +62,7 @@ JOURNALS: Final = "revocations"
 """The folder of the journals of cut-offs, separate from those of applies, which `apply --resume` continues."""
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """A planned cut-off: what was read, and the plan. `down` are the servers that did not respond, each with its error;
     `in_memory` are those that lose the cut-off when they restart. `read_at` is when reading began, by `time.monotonic`.
     """
@@ -79,8 +80,7 @@ class Observation:
         return any(is_there(live) for address, live in self.live.objects.items() if address in self.asked.addresses)
 
 
-@dataclass(frozen=True)
-class Revoked:
+class Revoked(Struct, frozen=True):
     """A finished cut-off: its audit record, the report of its apply (None if there was nothing to do), the errors of skipped
     servers, the audit file, who was applying the manifest meanwhile, and which servers lose the cut-off when they restart.
     """

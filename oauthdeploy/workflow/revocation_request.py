@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import OAuthDeployError, UsageError
 from oauthdeploy.manifest.api import ManifestRequest
@@ -25,8 +26,7 @@ class TokenNotThere(OAuthDeployError):
 SIDES: Final = tuple(side.value for side in (Side.RESOURCE, Side.AUTHORIZATION))
 
 
-@dataclass(frozen=True)
-class RevocationRequest:
+class RevocationRequest(Struct, frozen=True):
     """What to cut off, who requested it, and why.
 
     Made by `request_revocation` or `request_token_deletion`, or by hand for several clients.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import NotKnown, OAuthDeployError, StalePlan, UsageError

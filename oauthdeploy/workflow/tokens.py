@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.errors import OAuthDeployError
@@ -26,8 +28,7 @@ class ClientNotThere(OAuthDeployError):
     rule = "client-not-there"
 
 
-@dataclass(frozen=True)
-class TokenList:
+class TokenList(Struct, frozen=True):
     """The selected tokens; `servers` listed theirs, `silent` ones cannot, and `down` ones did not respond."""
 
     tokens: tuple[ListedToken, ...]

@@ -12,11 +12,11 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from oauthdeploy import workflow
 from oauthdeploy.core.addresses import Kind

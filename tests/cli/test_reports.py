@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import junitparser
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from oauthdeploy import workflow
 from oauthdeploy.cli.reporting import FORMS

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 
 from oauthdeploy import workflow
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from msgspec.structs import replace
 
 from oauthdeploy.testing import ContractSuite, Site, Verdict
 from oauthdeploy.testing.matrix import SiteResults

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.registry import driver_facts
@@ -71,11 +71,11 @@ def test_a_field_that_a_driver_does_not_declare_is_not_held() -> None:
 def test_what_is_not_declared_and_not_refused_is_told() -> None:
     """The walk itself finds what it is there for."""
 
-    class Forgetful(DriverFacts):
+    class Forgetful(DriverFacts, frozen=True):
         def held_field(self, role: Role, kind: Kind, path: str) -> HeldField:
             return HeldField(no("forgotten")) if path == "contacts" else super().held_field(role, kind, path)
 
-    forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__})
+    forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__struct_fields__})
     assert broken_promises(forgetful) == [
         f"{role}: clients.contacts is not held, and a manifest that writes it is not refused" for role in sorted(Role)
     ]
@@ -95,11 +95,11 @@ def test_a_field_of_a_trust_that_a_driver_does_not_declare_is_refused_by_name() 
     assert list(outcomes(facts, Role.RESOURCE, Kind.TRUST, "default_scope")) == [(True, False)] * 2
     assert broken_promises(facts) == []
 
-    class Forgetful(DriverFacts):
+    class Forgetful(DriverFacts, frozen=True):
         def held_field(self, role: Role, kind: Kind, path: str) -> HeldField:
             return HeldField(no("forgotten")) if path == "default_scope" else super().held_field(role, kind, path)
 
-    forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__})
+    forgetful = Forgetful(**{name: getattr(FACTS, name) for name in FACTS.__struct_fields__})
     assert set(broken_promises(forgetful)) == {
         f"{role}: trust.default_scope is not held, and a manifest that writes it is not refused"
         for role in (Role.RESOURCE, Role.BOTH)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -194,7 +195,7 @@ def test_a_canary_in_a_secrets_place_is_in_no_output(text: str, environment: str
         said = said.replace(f"echo {CANARY}", "")
     assert CANARY not in said
     if manifest is not None:
-        everything = repr(manifest) + manifest.digest + repr(manifest.desired) + repr(vars(manifest))
+        everything = repr(manifest) + manifest.digest + repr(manifest.desired) + repr(asdict(manifest))
         assert CANARY not in everything
         with pytest.raises(TypeError):
             pickle.dumps(manifest)

@@ -147,7 +147,7 @@ def test_a_comment_may_be_for_a_finding_of_plans(rule: str, fix: str | None, tmp
 def test_many_comments_above_each_other_take_time_by_their_number() -> None:
     """Each line is looked at once or twice, however many comments stand above it."""
 
-    class Counted(Source):
+    class Counted(Source, frozen=True):
         looks = 0
 
         def line(self, number: int) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.model.capabilities import Capability, Support, no, untested, yes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.registry import driver_facts

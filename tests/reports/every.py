@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, SafetyStop, ServersFailed, Unreachable

@@ -7,7 +7,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,6 +20,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from markdown_it import MarkdownIt
+from msgspec.structs import replace
 
 from oauthdeploy.cli.reporting import FORMS as CLI_FORMS
 from oauthdeploy.core.addresses import Address, Kind

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostics
 from oauthdeploy.core.errors import ManifestInvalid, ServersFailed, Unreachable

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import junitparser
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity, SourceSpan
 from oauthdeploy.model.state import DesiredState

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from oauthdeploy.planning.changes import shared_sessions, shared_sessions_in
 from oauthdeploy.planning.revocation.audit_schema import ServerRecord

@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import Unreachable
@@ -96,7 +97,7 @@ def test_what_moves_in_the_middle_of_an_apply_is_not_written(second: Change, han
     server = MemoryServer({} if second.action is Action.CREATE else {SECOND: OLD})
     moves(server, FIRST, by_hand(server, SECOND, hand))
     third = create(THIRD, NEW, stage=Stage.NARROW_RESOURCE, needs=[SECOND])
-    second = Change(**{**vars(second), "stage": Stage.WIDEN_AUTHORIZATION})
+    second = replace(second, stage=Stage.WIDEN_AUTHORIZATION)
     wanted = {FIRST: NEW, THIRD: NEW} | ({} if second.action is Action.DELETE else {SECOND: NEW})
     report = run(Rereading("login", server), wanted, create(FIRST, NEW), second, third)
     assert ends(report) == {str(FIRST): Status.DONE, str(SECOND): Status.FAILED, str(THIRD): Status.SKIPPED}

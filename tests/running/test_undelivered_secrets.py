@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity

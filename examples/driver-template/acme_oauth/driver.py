@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from acme_oauth.fields import CLIENT, SCOPE
 from oauthdeploy.core.addresses import Address, Kind

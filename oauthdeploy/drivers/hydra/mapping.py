@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.client_metadata import GRANT_TYPES, RESPONSE_TYPES, response_types
@@ -71,8 +72,7 @@ def client_id_of(raw: Mapping[str, Any]) -> str:
     return a_name(an_object(raw, "a client"), "client_id")
 
 
-@dataclass(frozen=True)
-class LiveClient:
+class LiveClient(Struct, frozen=True):
     """A client as the server returned it, and the manifest's name for marks (`ours`)."""
 
     raw: Mapping[str, Any]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.json_values import Garbled, unparsed
@@ -13,8 +14,7 @@ from oauthdeploy.drivers.keycloak.options import CLIENT_ATTRIBUTES, SCOPE_ATTRIB
 from oauthdeploy.model.fields import Model, Unparsed
 
 
-@dataclass(frozen=True)
-class Codec:
+class Codec(Struct, frozen=True):
     """From a value of Keycloak's JSON to that of an option and back. Raises Garbled for an invalid value."""
 
     read: Callable[[Any], Any]
@@ -69,8 +69,7 @@ TEXTS: Final = Codec(_read_texts, lambda value: list(dict.fromkeys(value)))
 JOINED: Final = Codec(_read_joined, _JOINT.join)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where an option is: a field or an attribute of Keycloak's JSON, how it is written, and its default."""
 
     key: str

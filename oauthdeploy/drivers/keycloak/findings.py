@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
@@ -13,8 +14,7 @@ from oauthdeploy.model.fields import Amount, managed, marked
 from oauthdeploy.model.objects import Client, Settings
 
 
-@dataclass(frozen=True)
-class Realm:
+class Realm(Struct, frozen=True):
     """The realm: the server's name and address, whether the realm is still to be created, and which of its objects are SAML's."""
 
     server: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.drivers.base import Wanted
@@ -29,8 +30,7 @@ saves memory.
 """
 
 
-@dataclass
-class _Written:
+class _Written(Struct):
     """What this run wrote to one object: the object before, everything that was sent, and the addresses of the changes.
 
     `without` are the keys that are not compared.
@@ -42,8 +42,7 @@ class _Written:
     without: frozenset[str]
 
 
-@dataclass
-class Knowledge:
+class Knowledge(Struct):
     """What is known of one realm. Safe to use from several threads."""
 
     _lock: threading.RLock = field(default_factory=threading.RLock)

@@ -8,10 +8,11 @@ realm needs none of these.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.keycloak.facts import KeycloakCredentials, KeycloakOptions
@@ -71,8 +72,7 @@ def find_lockouts(
             yield from (Lockout(change, why) for why in sign_in.ended_by(change))
 
 
-@dataclass(frozen=True)
-class _SignIn:
+class _SignIn(Struct, frozen=True):
     credentials: KeycloakCredentials
 
     @property

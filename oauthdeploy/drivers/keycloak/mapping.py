@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.field_table import read_fields, write_fields
@@ -77,8 +78,7 @@ def digest(raw: Mapping[str, Any]) -> str:
 # -- clients ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class LiveClient:
+class LiveClient(Struct, frozen=True):
     """A client as the server returned it.
 
     `default` and `optional` are the names of its client scopes; `owner` is the manifest in its mark, `revision` the secret's

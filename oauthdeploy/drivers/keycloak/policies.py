@@ -8,16 +8,16 @@ read and never written.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from oauthdeploy.drivers.json_values import Garbled
 
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What is enforced (the executor), and on which clients: those with an `access_type`, or all if it is empty."""
 
     name: str

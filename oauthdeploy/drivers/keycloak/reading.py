@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -53,8 +55,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 """The form of an id that Keycloak generates."""
 
 
-@dataclass(frozen=True)
-class Reader:
+class Reader(Struct, frozen=True, dict=True):
     """One reading of one realm.
 
     `realm` is its JSON, None if it is still to be created; `scope_ids` are the ids of client scopes by name, from earlier

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import ServerError
 from oauthdeploy.drivers.base import Applied
@@ -22,8 +23,7 @@ from oauthdeploy.planning.changes import Change, shared_sessions
 SIDES = frozenset({Side.AUTHORIZATION})
 
 
-@dataclass(frozen=True)
-class Cutter:
+class Cutter(Struct, frozen=True):
     """Carries out revocations in one realm. `urgent`: their tokens have not been counted yet."""
 
     admin: AdminApi

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any
+
+from msgspec.structs import replace
 
 from oauthdeploy.drivers.keycloak.mapping import REVOKED, LiveClient, marks_of, sessions_since, started_before
 from oauthdeploy.model.objects import IssuedBefore, Revocation

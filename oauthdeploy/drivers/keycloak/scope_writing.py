@@ -6,8 +6,9 @@ Only the changed fields are sent; what is left out stays. The state afterwards i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from oauthdeploy.drivers.base import Applied
 from oauthdeploy.drivers.common_steps import ADOPTED, GONE, changed_options, changed_values, create_or_find, parsed
@@ -36,8 +37,7 @@ from oauthdeploy.model.objects import Scope
 from oauthdeploy.planning.changes import Action, Change
 
 
-@dataclass(frozen=True)
-class ScopeWriter:
+class ScopeWriter(Struct, frozen=True):
     """Carries out changes of client scopes. `owner` is the manifest's name, for marks; `known` is what the driver knows of the
     realm.
     """

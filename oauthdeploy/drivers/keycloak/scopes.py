@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.drivers.field_table import read_fields, write_fields
 from oauthdeploy.drivers.json_values import a_name
@@ -32,8 +33,7 @@ OPTIONAL: Final = "optional"
 NONE: Final = "none"
 
 
-@dataclass(frozen=True)
-class LiveScope:
+class LiveScope(Struct, frozen=True):
     """A client scope as the server returned it. `owner` is the manifest in its mark, "" if it has none; `unparsed` is what the
     model cannot represent, by dotted path.
     """

@@ -14,12 +14,14 @@ import json
 import os
 import socket
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import uuid4
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from oauthdeploy.core.errors import NotFound, RenewedElsewhere, ServerError
 from oauthdeploy.core.processes import account_name, is_running, machine, started
@@ -35,8 +37,7 @@ LEASE_SECONDS: Final = 300
 _ATTEMPTS: Final = 3
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """Who renews a secret; `until` is in seconds since 1970."""
 
     token: str
@@ -75,7 +76,6 @@ def holder_in(role: Mapping[str, Any]) -> Holder | None:
         return None
 
 
-@dataclass
 class Claim:
     """The lock of one run on the secret of the client `uuid`.
 
@@ -83,19 +83,24 @@ class Claim:
     the secret, or was faster.
     """
 
-    admin: AdminApi
-    uuid: str
-    client_id: str
-    recorded: int | None
-    clock: Callable[[], float] = time.time
-    holder: Holder = field(init=False)
-    role: str = ""
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        admin: AdminApi,
+        uuid: str,
+        client_id: str,
+        recorded: int | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.admin = admin
+        self.uuid = uuid
+        self.client_id = client_id
+        self.recorded = recorded
+        self.clock = clock
         pid = os.getpid()
-        until = int(self.clock()) + LEASE_SECONDS
+        until = int(clock()) + LEASE_SECONDS
         who = f"{account_name()} on {socket.gethostname()}"
-        self.holder = Holder(uuid.uuid4().hex, who, until, machine(), pid, started(pid))
+        self.holder = Holder(uuid4().hex, who, until, machine(), pid, started(pid))
+        self.role = ""
 
     def take(self) -> None:
         """Take the lock, and check that nobody has renewed the secret since the plan was made."""

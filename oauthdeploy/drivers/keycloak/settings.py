@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.drivers.field_table import read_fields, write_fields
 from oauthdeploy.drivers.json_values import a_flag, a_number, fingerprint

@@ -8,9 +8,10 @@ those clients that it was granted. The roles `view-clients` and `manage-clients`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -48,8 +49,7 @@ def shows_all_clients(
     return may_view and (permissions is False or not same_realm)
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(Struct, frozen=True, dict=True):
     """What the account may see of a realm, found out on first use.
 
     `claims` are those of its access token, `may_view` asks the server, `signed_in_to` is the realm of the account;

@@ -9,8 +9,10 @@ must be known at once is read: a secret that the server generated, and the setti
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.errors import Rejected
@@ -72,8 +74,7 @@ _BESIDE_SETTINGS: Final = frozenset({"clientPolicies", "clientProfiles", "notBef
 """Parts of a realm that have their own requests, or change by themselves."""
 
 
-@dataclass(frozen=True)
-class Writer:
+class Writer(Struct, frozen=True):
     """Carries out changes in one realm.
 
     `owner` is the manifest's name, for marks. `tell` returns a live client in the manifest's form. `realm` is the JSON of the

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
 from oauthdeploy.core.secrets import MASK, Secret
@@ -27,8 +28,7 @@ Json = Mapping[str, Any]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """What the server says of itself (RFC 8414 section 2). None: it does not say."""
 
     issuer: str

@@ -15,9 +15,11 @@ import threading
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from oauthdeploy.core.errors import Conflict
 from oauthdeploy.core.extras import needs_extra
@@ -45,8 +47,7 @@ _NO_MAPPING: Final[Mapping[Any, Any]] = {}
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A client of the server. `uri` is where it is managed; "" if the server gave no address, so that it cannot be managed
     (RFC 7592 is optional). `token` is None if the server gave none.
 
@@ -63,8 +64,7 @@ class Entry:
     former: Secret | None = None
 
 
-@dataclass(frozen=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """A client that may exist at the server and that nobody can manage: the key, its name there, and when it was sent.
 
     `client_id` is "" if the answer to the registration was lost, and with it the id.
@@ -76,8 +76,7 @@ class Lost:
     client_id: str = ""
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(Struct, frozen=True):
     """What the registry has of one server. `lost` are by the id of the record; `updates` is False once the server refused PUT;
     `exists` says whether there is a file at all.
     """
@@ -94,8 +93,7 @@ class Book:
         return next((key for key, entry in self.entries.items() if entry.client_id == word), word)
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(Struct, frozen=True):
     """The file as it was read: its first bytes, which a replaced file does not share, its size up to the last whole line, its
     books by issuer, and the number of its lines. `whole` says that a line can be added to it.
     """

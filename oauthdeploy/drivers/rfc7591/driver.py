@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -74,8 +76,7 @@ class Found(Enum):
 _UNREACHABLE: Final = frozenset({Found.REFUSED, Found.LOST, Found.NOT_MANAGED})
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A client by its key: its entry, and what the server told of it if it is THERE. `adopted`: it was reached by the manifest's
     `registration`, so that the registry has no entry for it, or one whose token is refused.
     """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
@@ -67,8 +68,7 @@ def client_id_of(raw: Mapping[str, Any]) -> str:
     return a_name(an_object(raw, "a client"), "client_id")
 
 
-@dataclass(frozen=True)
-class LiveClient:
+class LiveClient(Struct, frozen=True):
     """A client as the server returned it, its entry, and the manifest's name for marks (`ours`).
 
     `empty_scope` is the scope that grants nothing, and `fixed` says that the server does not change clients. `listed` says that

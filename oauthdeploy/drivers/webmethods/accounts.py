@@ -7,8 +7,9 @@ can have, and written under the one that the server's own document lists.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.drivers.json_values import Garbled, a_flag, a_name, an_object, some_texts
 
@@ -19,8 +20,7 @@ EVERYBODY: Final = frozenset({"Everybody", "Anonymous"})
 """Groups that every user is in without being put there."""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Struct, frozen=True):
     """A group and its users; None where the answer shows none."""
 
     name: str

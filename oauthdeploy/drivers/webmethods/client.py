@@ -6,9 +6,10 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import (
     NotFound,
@@ -54,8 +55,7 @@ PARALLEL: Final = 8
 """How many of them at a time, within the limits of the server entry."""
 
 
-@dataclass(frozen=True)
-class TokenList:
+class TokenList(Struct, frozen=True):
     """The tokens of a server, and its clock."""
 
     tokens: Sequence[Token]

@@ -8,7 +8,8 @@ belongs to at most one key, and the order of the manifest does not matter.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from oauthdeploy.drivers.json_values import Garbled
 from oauthdeploy.drivers.webmethods.fields import DEFAULT_VERSION
@@ -17,8 +18,7 @@ from oauthdeploy.model.identities import Identity, find_by_word
 from oauthdeploy.model.objects import Client
 
 
-@dataclass(frozen=True)
-class Sought:
+class Sought(Struct, frozen=True):
     """A client that a document names: its key, its desired state, its former key, and what else is known of it.
 
     `former_id` is the id of the client with the former key, if known. `desired` is None for a client that is not wanted, such
@@ -63,8 +63,7 @@ def natural_key(key: str, desired: Client | None) -> tuple[str, str]:
     return desired.name or key, desired.version or DEFAULT_VERSION
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(Struct, frozen=True):
     """A live client that a key of the manifest means; `moved` if it still has its former key."""
 
     live: LiveClient

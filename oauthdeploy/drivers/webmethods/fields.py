@@ -10,10 +10,11 @@ Source: the OpenAPI document and the guides of Integration Server 10.11 (Adminis
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.drivers.field_table import Table, WireField, at, if_present, once_each

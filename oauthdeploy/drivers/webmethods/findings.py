@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Severity
@@ -24,8 +25,7 @@ from oauthdeploy.model.objects import Client, ClientType, Grant, Object, Revocat
 DISABLE_TOKENS: Final = PARAMETERS["disable_tokens"].name
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(Struct, frozen=True, dict=True):
     """The server; `known` are the ids of its clients by key, None before they were read, and `versions` their versions.
 
     `parameters` are the server parameters that were read, by option.

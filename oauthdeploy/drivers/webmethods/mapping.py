@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.secrets import Secret, is_masked
 from oauthdeploy.drivers.field_table import keys_of, read_fields, write_fields
@@ -27,8 +28,7 @@ from oauthdeploy.model.objects import Client, Grant, Scope, Settings
 # -- settings ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class LiveSettings:
+class LiveSettings(Struct, frozen=True):
     """Settings as a server returned them; `unparsed` is what the model cannot represent, by field."""
 
     value: Settings
@@ -64,8 +64,7 @@ def write_settings(values: Mapping[str, Any]) -> dict[str, Any]:
 # -- scopes -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class LiveScope:
+class LiveScope(Struct, frozen=True):
     """A scope as a server returned it; `unparsed` is what the model cannot represent, by field."""
 
     name: str
@@ -110,8 +109,7 @@ def write_scope(values: Mapping[str, Any]) -> dict[str, Any]:
 # -- clients ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class LiveClient:
+class LiveClient(Struct, frozen=True):
     """A client as a server returned it.
 
     `secret` is None if the server returns none, or a mask. `pkce` is the client's own requirement of PKCE; None if the server

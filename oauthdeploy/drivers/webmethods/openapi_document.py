@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.drivers.webmethods.accounts import MEMBERS
 
@@ -63,8 +64,7 @@ _METHODS: Final = frozenset({"get", "post", "put", "patch", "delete"})
 _DEEPEST: Final = 12
 
 
-@dataclass(frozen=True)
-class Api:
+class Api(Struct, frozen=True):
     """The OAuth part of a server's Administrator API.
 
     `paths` returns the literal path for a method and a path of this module, parameters as `{}`. `settings` and `client` are the

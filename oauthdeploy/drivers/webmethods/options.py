@@ -8,10 +8,10 @@ shows, so its name and type are taken from the server's own document.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal
 
+from msgspec import Struct
 from pydantic import Field
 
 from oauthdeploy.drivers.json_values import Garbled, a_flag, unparsed
@@ -65,8 +65,7 @@ class WebMethodsClientOptions(Model):
 # -- server parameters ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A server parameter: its name, its documented default, and the release that brought it if 10.11 lacks it."""
 
     name: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic
@@ -57,8 +58,7 @@ ISSUES_NONE: Final = "associations are kept on the authorization server"
 _UNKNOWN: Final = Identity()
 
 
-@dataclass
-class Reader:
+class Reader(Struct):
     """One reading of one server. `known` are the ids of clients by the manifest's keys, from earlier readings."""
 
     server: str

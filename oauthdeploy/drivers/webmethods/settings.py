@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from oauthdeploy.drivers.common_steps import at_once
 from oauthdeploy.drivers.json_values import fingerprint
@@ -22,8 +23,7 @@ from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Settings
 
 
-@dataclass(frozen=True)
-class WholeSettings:
+class WholeSettings(Struct, frozen=True):
     """Settings with the options that the manifest writes; `shown` are the parameters that were read, by option.
 
     `options` are those that differ from the documented defaults, if everything was wanted.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.base import token_handle
@@ -33,8 +34,7 @@ _ZONES: Final = {
 _ENDLESS: Final = frozenset({"", "-1", "never", "never expires"})
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(Struct, frozen=True):
     """One row of the list. Times are parsed only when needed. `scopes` and `owner` are None if the row does not show them."""
 
     client_id: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.drivers.field_table import not_returned, read_fields, write_fields
 from oauthdeploy.drivers.json_values import (
@@ -32,8 +33,7 @@ FORBIDDEN_IN_ALIASES: Final = frozenset('#-&@^!%*:$./\\`;,~+=)(|}{][><"')
 SECRETS: Final = frozenset({"clientSecret", "password"})
 
 
-@dataclass(frozen=True)
-class LiveTrust:
+class LiveTrust(Struct, frozen=True):
     """What a resource server trusts, its digest, and the fields that the server does not return or that cannot be parsed."""
 
     value: Trust

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import DeliveryFailed, NotFound, Rejected, ServerError, UnexpectedAnswer, Unsupported
@@ -82,8 +83,7 @@ def secret_of(desired: Client | None) -> Secret | None:
     return None if desired is None or desired.secret is None else desired.secret.value
 
 
-@dataclass(frozen=True)
-class Writer:
+class Writer(Struct, frozen=True):
     """Carries out changes on one server.
 
     `client_id` returns the id of the client that an address is about; `parallel` requests are sent at a time; `hand_over` is

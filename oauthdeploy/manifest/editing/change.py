@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from ruamel.yaml.nodes import CollectionNode
 
 from oauthdeploy.core.diagnostics import Path, path_text, value_at

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.manifest.editing.change import Draft, Reference
@@ -25,8 +26,7 @@ IGNORED: Final = "as it was on the server when it was exported"
 _VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
 
 
-@dataclass(frozen=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """The resulting files, in their order, and the environment variables that new entries read, with their purpose."""
 
     files: tuple[Source, ...]

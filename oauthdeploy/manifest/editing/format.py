@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.garbage_collector import paused
@@ -29,8 +31,7 @@ _HEADER_KEYS = frozenset({"version", "name"})
 _FILE_MARKS = ("yaml-language-server", "vim:", "-*-", "SPDX-")
 
 
-@dataclass(frozen=True)
-class Formatted:
+class Formatted(Struct, frozen=True):
     """The canonical text of a file, or the findings that explain why there is none (then `text` is the original)."""
 
     text: str

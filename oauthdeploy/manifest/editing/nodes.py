@@ -6,9 +6,9 @@ An entry is a key of a mapping with its value, or an item of a list. Its notes a
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Union
 
+from msgspec import Struct
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.tag import Tag
 
@@ -24,8 +24,7 @@ Value = Union["Scalar", CollectionNode]
 Entry = tuple["Scalar | None", Value]
 
 
-@dataclass(slots=True)
-class Notes:
+class Notes(Struct):
     """Comments, starting with #, and "" for an empty line.
 
     `above`, `beside` and `below` (indented further) are an entry's; `tail` are the lines after the last entry of a collection.

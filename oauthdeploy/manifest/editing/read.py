@@ -14,9 +14,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
 from ruamel.yaml.nodes import CollectionNode, MappingNode
 from yaml.events import (
     AliasEvent,
@@ -49,8 +49,7 @@ _BESIDE: Final = re.compile(r"[ \t]*(#[^\n]*)")
 _BLOCK_HEADER: Final = re.compile(r"[|>][+-]?([1-9]?)[+-]?[ \t]*(#[^\n]*)?(?:\n|\Z)")
 
 
-@dataclass(slots=True)
-class Text:
+class Text(Struct):
     """A whole file. `header` is above `---`, with the directive; `start` is beside it, and None if there is none."""
 
     root: Value
@@ -65,8 +64,7 @@ class Text:
         return Counter(item.text for item in self.trivia if item.text)
 
 
-@dataclass(frozen=True, slots=True)
-class Trivia:
+class Trivia(Struct, frozen=True):
     """A comment, or "" for an empty line. `own`: nothing else is on its line."""
 
     index: int

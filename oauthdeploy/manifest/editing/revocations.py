@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path as FilePath
 from typing import Any
+
+from msgspec import Struct
 
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.api import ManifestRequest
@@ -21,8 +22,7 @@ from oauthdeploy.model.objects import IssuedBefore, Revocation
 _SECTION = "revocations"
 
 
-@dataclass(frozen=True)
-class Addition:
+class Addition(Struct, frozen=True):
     """The new content of a file: `after` in place of `before`, with the revocation under `key`.
 
     `already` names the entry that says all of it already; then nothing is written.
@@ -35,8 +35,7 @@ class Addition:
     already: str = ""
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(Struct, frozen=True):
     source: Source
     tree: dict[str, Any]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from oauthdeploy.core.secrets import Secret, is_secret_type
@@ -31,8 +31,7 @@ _LOGIN: Final = "login"
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 
 
-@dataclass(frozen=True)
-class Answers:
+class Answers(Struct, frozen=True):
     """The answers from which a new manifest is generated.
 
     `authorization` is the address of the authorization server: its base URL, or for the driver `external` its introspection
@@ -48,8 +47,7 @@ class Answers:
     scopes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Starter:
+class Starter(Struct, frozen=True):
     """A new manifest: its text, and the environment variables that it reads, each with its purpose."""
 
     text: str

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final, get_args
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.manifest.explaining.rules import all_rules
@@ -81,8 +83,7 @@ def near_fields(book: FieldBook, written: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*([guess] if guess is not None else []), *endings]))
 
 
-@dataclass(frozen=True)
-class _Reader:
+class _Reader(Struct, frozen=True):
     """A JSON Schema and its definitions."""
 
     schema: Mapping[str, Any]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostics, Path
@@ -29,8 +31,7 @@ from oauthdeploy.model.objects import MODEL_OF, Object
 from oauthdeploy.model.servers import Role
 
 
-@dataclass(frozen=True)
-class ObjectBook:
+class ObjectBook(Struct, frozen=True, dict=True):
     """The objects of a manifest, prepared for explanation. `drivers` are the known drivers by name."""
 
     manifest: Manifest

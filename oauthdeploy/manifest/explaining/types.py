@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, get_args
 
+from msgspec import Struct
 from pydantic import WithJsonSchema
 
 from oauthdeploy.model.fields import Duration
@@ -24,8 +24,7 @@ OWN_KEYS: Final = "a mapping of the keys below"
 _FORMATS: Final = {"date-time": "a time", "date": "a date"}
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """The description of a schema: its types in words, its keywords, the mappings with known keys in it, examples, and whether
     null is allowed.
     """

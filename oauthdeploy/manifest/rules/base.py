@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Kind, object_address
 from oauthdeploy.core.diagnostics import Diagnostic, Path, Severity
 from oauthdeploy.manifest.rules.context import RuleContext
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One violation of a rule.
 
     `path` leads to the value in the composed document, `detail` says what is wrong with the names in it, `address` is the
@@ -27,8 +27,7 @@ class Finding:
 Check = Callable[[RuleContext], Iterator[Finding]]
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule of the catalogue.
 
     `id` never changes; `severity` is the default. `title` is the summary of every finding, `reason` says why the rule exists,

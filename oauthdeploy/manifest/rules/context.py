@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Path
@@ -34,8 +35,7 @@ LONGEST_CODE: Final = 600
 """Ten minutes, in seconds: the longest advised lifetime of an authorization code (RFC 6749 section 4.1.2)."""
 
 
-@dataclass(frozen=True)
-class RedirectUse:
+class RedirectUse(Struct, frozen=True):
     """A redirect URI that is more than a plain https address, and its path."""
 
     client: str
@@ -49,8 +49,7 @@ class RedirectUse:
         return ("clients", self.client, "redirect_uris", self.index)
 
 
-@dataclass(frozen=True)
-class LifetimeUse:
+class LifetimeUse(Struct, frozen=True):
     """A lifetime that is not simply a number of seconds within the advised limits, and its path."""
 
     path: Path
@@ -59,8 +58,7 @@ class LifetimeUse:
     longest: int
 
 
-@dataclass(frozen=True)
-class SettingUse:
+class SettingUse(Struct, frozen=True):
     """A setting on some servers: its value and its path."""
 
     path: Path
@@ -74,8 +72,7 @@ ClientPair = tuple[str, ClientEntry]
 _SORTED_BY: Final = ("on", "secret", "tokens", "moved_from")
 
 
-@dataclass(frozen=True)
-class _Clients:
+class _Clients(Struct, frozen=True):
     """The clients by what is written for them."""
 
     present: list[ClientPair] = field(default_factory=list)
@@ -84,8 +81,7 @@ class _Clients:
     written: dict[str, list[ClientPair]] = field(default_factory=lambda: {name: [] for name in _SORTED_BY})
 
 
-@dataclass(frozen=True)
-class RuleContext:
+class RuleContext(Struct, frozen=True, dict=True):
     """A manifest that could be read: `document` as it is written, `desired` as placed on the servers, `drivers` by name.
 
     `composed` has what identifies servers, as it is written, for each environment; `today` is the date by which entries expire

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Path, Severity
@@ -21,8 +22,7 @@ from oauthdeploy.model.servers import Role
 _WITH_LIMITS: Final = (*fields_of(Kind.CLIENT), "secret.value")
 
 
-@dataclass(frozen=True)
-class _Alike:
+class _Alike(Struct, frozen=True):
     """Servers of one driver in one role, which have the same limits."""
 
     facts: DriverFacts

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Path, Severity
@@ -20,8 +21,7 @@ from oauthdeploy.planning.requirements import GRANTS, TRUST, revocation_needs
 _AUTHORIZATION: Final = frozenset({Side.AUTHORIZATION})
 
 
-@dataclass(frozen=True)
-class _Gap:
+class _Gap(Struct, frozen=True):
     """Something written that a server does not surely hold."""
 
     path: Path

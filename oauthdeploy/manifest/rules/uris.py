@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 PLAIN_HTTPS: Final = re.compile(
     r"https://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[1-9][0-9]{0,3})?(?:/[A-Za-z0-9._~/-]*)?\Z"
@@ -18,8 +19,7 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 
-@dataclass(frozen=True)
-class RedirectUri:
+class RedirectUri(Struct, frozen=True):
     """A parsed redirect URI. `problem` says why it is not an absolute URI (RFC 3986 section 4.3), or is empty."""
 
     text: str

@@ -8,13 +8,13 @@ count as drift. An expired entry accepts nothing. An entry that matches nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from difflib import get_close_matches
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Literal
 
+from msgspec.structs import replace
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from oauthdeploy.core.addresses import Kind

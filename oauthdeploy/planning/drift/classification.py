@@ -17,11 +17,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, assert_never
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path
@@ -58,8 +60,7 @@ class DriftClass(StrEnum):
         return self not in (DriftClass.CANNOT_COMPARE, DriftClass.UNREADABLE)
 
 
-@dataclass(frozen=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True):
     """Who accepts a known difference, why, and until which day; `place` is the line of the baseline's entry."""
 
     owner: str
@@ -68,8 +69,7 @@ class Acceptance:
     place: str = ""
 
 
-@dataclass(frozen=True)
-class DriftItem:
+class DriftItem(Struct, frozen=True):
     """One difference. `fields` read before = live, after = manifest; `detail` describes it; `others` are the other names of
     the object. `orphaned` is true if the object carries this manifest's mark but the manifest no longer names it.
     """
@@ -89,8 +89,7 @@ class DriftItem:
         return self.kind.counts and self.accepted is None
 
 
-@dataclass(frozen=True)
-class BaselineUse:
+class BaselineUse(Struct, frozen=True):
     """How a baseline was used: the number of its entries, and the positions of those that have expired or match nothing."""
 
     entries: int
@@ -103,8 +102,7 @@ class BaselineUse:
         return self.entries - len(set(self.expired) | set(self.unused))
 
 
-@dataclass(frozen=True)
-class DriftReport:
+class DriftReport(Struct, frozen=True):
     """All differences, by address; `plan` would repair those that an apply can repair.
 
     `kept` are live objects that the manifest does not name and that are not items; `left_alone` counts those that were left

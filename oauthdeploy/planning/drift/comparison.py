@@ -8,8 +8,10 @@ the object.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostics, Path
@@ -29,8 +31,7 @@ from oauthdeploy.planning.unread import Unread, unread_among
 _COMPARED: Final = (Kind.SETTINGS, Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION)
 
 
-@dataclass(frozen=True)
-class SidesCompared:
+class SidesCompared(Struct, frozen=True):
     """The differences between two sides. `servers` are those compared, with the number of requests for reading; `unread`
     could not be read. `omissions` were not compared, by object and field; `beyond` says what is never compared.
     """

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.identities import derived_key
@@ -23,8 +24,7 @@ _MADE_BY_MACHINE = re.compile(
 Identity = tuple[str, ...]
 
 
-@dataclass
-class LiveClient:
+class LiveClient(Struct):
     """One client with its object on each server."""
 
     key: str = ""

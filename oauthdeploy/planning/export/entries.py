@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.model.capabilities import Capability

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.model.held_fields import field_name
@@ -20,8 +21,7 @@ from oauthdeploy.planning.inventory import Inventory
 from oauthdeploy.planning.normalize import flatten, live_value, same
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """Values by path, overrides by server and path (None removes one), and the paths that YAML cannot represent."""
 
     values: dict[str, Any] = field(default_factory=dict)

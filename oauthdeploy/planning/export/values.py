@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+
+from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.diagnostics import Diagnostics
@@ -21,8 +22,7 @@ Left = tuple[str, str, str]
 """What not to write: a kind, a name ("" if there is none) and a dotted path ("" for the whole object)."""
 
 
-@dataclass(frozen=True)
-class ExportOptions:
+class ExportOptions(Struct, frozen=True):
     """What to export.
 
     `kinds` and `names` (globs over scopes and clients) select; `servers` are those to read (none: all). With `source` and
@@ -49,8 +49,7 @@ class ExportOptions:
         return not self.names or any(fnmatchcase(name, pattern) for name in names for pattern in self.names)
 
 
-@dataclass(frozen=True)
-class OptionEdit:
+class OptionEdit(Struct, frozen=True):
     """An edit of one driver option. `keys` lead to it, the driver first. It has a value for each server (null requests the
     default) and is `alike` if all of them hold the same, or the option is removed (`gone`).
     """
@@ -61,8 +60,7 @@ class OptionEdit:
     gone: bool = False
 
 
-@dataclass(frozen=True)
-class EntryEdit:
+class EntryEdit(Struct, frozen=True):
     """An edit of one entry of scopes or clients: values by dotted path, overrides by server and path (None removes one), paths
     to remove, its servers (None: unchanged, or all), whether it gets a secret by reference, its changed options, and whether it
     is removed (`gone`) or declared absent.
@@ -80,8 +78,7 @@ class EntryEdit:
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class SettingsEdit:
+class SettingsEdit(Struct, frozen=True):
     """An edit of the settings: the fields that all servers share, and those of single servers; None removes a field."""
 
     common: Mapping[str, Any] = field(default_factory=dict)
@@ -93,8 +90,7 @@ Pairs = Mapping[str, AssignedAs | None]
 """The scopes of a client, and how it has each; None where nothing is to be said of that."""
 
 
-@dataclass(frozen=True)
-class Export:
+class Export(Struct, frozen=True):
     """All edits, by section. None in `associations` and `trusts` removes the entry; `associations` have the whole list of
     scopes of a client. `listing` leads to the options, by driver and name, that such a list replaces. `omissions` are left out,
     by object and field; `findings` cover everything else.

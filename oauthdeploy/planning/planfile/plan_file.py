@@ -15,8 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.planning.json_documents import Document
@@ -37,8 +38,7 @@ class PlanEdited(OAuthDeployError):
     rule = "plan-edited"
 
 
-@dataclass(frozen=True)
-class SavedPlan:
+class SavedPlan(Struct, frozen=True):
     """A plan from a file. `plan` has what reports need, without the objects behind it; `document` is the whole file.
 
     `binding` is None for a document that `plan -o json` printed, which can be shown but not applied.

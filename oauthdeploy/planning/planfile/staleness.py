@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.urls import normalized_url
@@ -30,8 +31,7 @@ _LONGEST: Final = 120
 _VARIABLE: Final = re.compile(r"\$\{var:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-@dataclass(frozen=True)
-class StaleItem:
+class StaleItem(Struct, frozen=True):
     """One thing that has changed: `subject` is a written address, a server, or a part of the manifest."""
 
     subject: str
@@ -41,8 +41,7 @@ class StaleItem:
         return f"{self.subject}: {self.detail}"
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """A saved plan compared with now. `in_place` are saved changes that were already made, `unread` what could not be read
     now.
     """

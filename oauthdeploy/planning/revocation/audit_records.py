@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
@@ -19,8 +20,7 @@ from oauthdeploy.planning.revocation.audit_schema import AskedRecord, FoundRecor
 from oauthdeploy.planning.revocation.request import DOUBTS, PROVED, CutOff, is_there, unproved, unreadable
 
 
-@dataclass(frozen=True)
-class _Ending:
+class _Ending(Struct, frozen=True):
     """How a revocation ended on a server, what prevented it, and whether reading the server again confirmed it."""
 
     state: State

@@ -7,9 +7,11 @@ the clients, by which servers find them, but no other field of a client.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
@@ -42,8 +44,7 @@ _NATURAL: Final = marked(Client, NaturalKey)
 _NO_PRUNING: Final = Policy(prune=PrunePolicy(clients=Prune.NONE, scopes=Prune.NONE, associations=Prune.NONE))
 
 
-@dataclass(frozen=True)
-class CutOff:
+class CutOff(Struct, frozen=True):
     """A desired state that requests only revocations, and findings about what a server does not support of them."""
 
     desired: DesiredState

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.model.objects import IssuedBefore, Revocation
 from oauthdeploy.model.state import LiveState, LiveToken
 
 
-@dataclass(frozen=True)
-class TokenSelection:
+class TokenSelection(Struct, frozen=True):
     """A selection of tokens that match all of its conditions. `client` is a key of the manifest, or an id on a server.
 
     `owner` is a resource owner, `scope` the name of one of the token's scopes, `issued_before` a time with its zone, and
@@ -36,8 +37,7 @@ class TokenSelection:
         return replace(self, client=None) != TokenSelection()
 
 
-@dataclass(frozen=True)
-class ListedToken:
+class ListedToken(Struct, frozen=True):
     """An active token on a server. `client` is the name of its client, in the manifest or else on the server."""
 
     server: str

@@ -13,9 +13,11 @@ An object that has changed since the run is not rolled back but reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Severity
@@ -40,16 +42,14 @@ _NO_LIMITS: Final = PolicyLimits(max_deletes="100%", max_updates="100%")
 _NO_PRUNING: Final = PrunePolicy(clients=Prune.NONE, scopes=Prune.NONE, associations=Prune.NONE)
 
 
-@dataclass(frozen=True)
-class Inverse:
+class Inverse(Struct, frozen=True):
     """The desired state that rolls a run back, and findings about it."""
 
     desired: DesiredState
     findings: Diagnostics = field(default_factory=Diagnostics)
 
 
-@dataclass
-class _Draft:
+class _Draft(Struct):
     """The desired state while it is being built."""
 
     objects: dict[Address, Object] = field(default_factory=dict)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from oauthdeploy.core.addresses import Address, AddressError, Kind
@@ -25,8 +26,7 @@ _EMPTY_TEXT: Final = frozenset({"description"})
 """Texts that are emptied if there was none; every other field gets the server's default."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """A change that was sent, according to a journal.
 
     `before` is the former object (None: there was none), `left` the object afterwards, both without secrets. `back` are the

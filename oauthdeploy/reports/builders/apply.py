@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Severity
 from oauthdeploy.planning.changes import Action, shared_sessions_in

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from oauthdeploy.planning.drift.classification import DriftClass, DriftItem, DriftReport
 from oauthdeploy.planning.unread import not_known

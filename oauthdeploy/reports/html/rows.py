@@ -7,10 +7,10 @@ shows both numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from oauthdeploy.reports.document import Report, Row
 
@@ -21,8 +21,7 @@ _FEW: Final = 5
 _CUT: Final = Markup("<p>The details are omitted from this page.</p>")
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """The shown rows as markup, the number of omitted objects, and the number of objects without details."""
 
     markup: Sequence[Markup] = ()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from flask import Flask, Response, jsonify, request
+from msgspec import Struct
 
 from oauthdeploy.server.admin.errors import AdminError
 from oauthdeploy.server.admin.shapes import reshaped
@@ -24,8 +24,7 @@ View = Callable[..., object]
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One method on one path, as the OpenAPI document shows it.
 
     `body` and `answer` name schemas; `expandable` operations take `?expand=true`.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from flask import Request
+from msgspec import Struct
 
 from oauthdeploy.server.admin.errors import invalid, shown
 from oauthdeploy.server.profile import Profile
@@ -19,8 +19,7 @@ INT32 = 2**31 - 1
 LONGEST_NAME = 255
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """One member of a JSON object.
 
     Args:

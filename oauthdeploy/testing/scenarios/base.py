@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from oauthdeploy.core.addresses import Kind
 from oauthdeploy.core.secrets import Secret
@@ -24,8 +25,7 @@ class NotDeclared(Exception):
     """The driver declares nothing that the scenario could check against the server."""
 
 
-@dataclass(frozen=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """One scenario for a driver. It runs if every capability of `needs` is supported. If `proves` is declared as not supported,
     it runs all the same, to check that.
     """
