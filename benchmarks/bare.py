@@ -1,10 +1,17 @@
-"""The yardstick: the smallest number of requests that reaches the same end, from eight threads of `requests`."""
+"""The yardstick: the smallest number of requests that reaches the same end, from eight threads of `requests`.
+
+`python -m benchmarks.bare FILE` is a process of its own, like the tools that it is compared with. The file is JSON: the `url`,
+the `account`, for Keycloak the `realm`, and as `work` the name of a method of the loader with its `arguments`.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import requests
@@ -16,10 +23,10 @@ PAGE: Final = 500
 class Loader:
     """Sends requests and reads the answers as JSON; one session for each thread."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, account: tuple[str, str] | None = None) -> None:
         self.url = url
         self.headers: dict[str, str] = {}
-        self.account: tuple[str, str] | None = None
+        self.account = account
         self._local = threading.local()
 
     def send(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
@@ -36,6 +43,11 @@ class Loader:
         """A step for every item, several at a time."""
         with ThreadPoolExecutor(THREADS) as pool:
             return list(pool.map(step, items))
+
+    def batches(self, batches: Sequence[Sequence[tuple[str, str, Any]]]) -> None:
+        """Requests by method, path and body; each batch when the one before it is through."""
+        for batch in batches:
+            self.each(lambda one: self.send(*one).json() if one[0] == "GET" else self.send(*one), batch)
 
 
 class KeycloakLoader(Loader):
@@ -81,3 +93,19 @@ class KeycloakLoader(Loader):
         self.sign_in()
         (found,) = self.send("GET", f"{self.realm}/clients?clientId={name}").json()
         self.send("PUT", f"{self.realm}/clients/{found['id']}", {**found, "enabled": False})
+
+
+def main(file: str) -> None:
+    """Do what the file says."""
+    given = json.loads(Path(file).read_text(encoding="utf-8"))
+    account = given.get("account")
+    loader = (
+        KeycloakLoader(given["url"], given["realm"], *account)
+        if "realm" in given
+        else Loader(given["url"], tuple(account) if account else None)
+    )
+    getattr(loader, given["work"])(**given["arguments"])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

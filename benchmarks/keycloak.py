@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from benchmarks.bare import KeycloakLoader
 from benchmarks.estate import Estate
-from benchmarks.measuring import Failed, Row, Run, measured, oauthdeploy, row
+from benchmarks.measuring import Failed, Row, Run, bare, measured, oauthdeploy, row
 from benchmarks.peers import Installed, Peers, Work
-from tests.servers.counting_proxy import CountingProxy
+from tests.servers.counting_proxy import Counter, proxies_apart
 from tests.servers.keycloak import Keycloak, Realm, make_realm
 
 SERVER: Final = "Keycloak"
@@ -29,7 +28,7 @@ class Round:
     """The runs of one round, by work and tool."""
 
     estate: Estate
-    proxy: CountingProxy
+    proxy: Counter
     folder: Path
     server: Keycloak
     runs: dict[tuple[str, str], Run] = field(default_factory=dict)
@@ -56,9 +55,8 @@ class Round:
         """
 
         def load(realm: Realm) -> None:
-            loader = KeycloakLoader(self.proxy.url, realm.name, self.server.username, self.server.password)
-            loader.create(self.estate.scope_bodies(), self.estate.client_bodies())
-            loader.change(self.estate.client_bodies(10)[:10], self.estate.clients)
+            self._load(realm, "create", scopes=self.estate.scope_bodies(), clients=self.estate.client_bodies())
+            self._load(realm, "change", clients=self.estate.client_bodies(10)[:10], expected=self.estate.clients)
 
         best = math.inf
         for _ in range(LONGEST_WARM_UP):
@@ -68,6 +66,11 @@ class Round:
             if took > 0.9 * best:
                 return
             best = took
+
+    def _load(self, realm: Realm, work: str, **arguments: Any) -> None:
+        self.folder.mkdir(exist_ok=True, parents=True)
+        account = (self.server.username, self.server.password)
+        bare(self.folder, work, arguments, url=self.proxy.url, realm=realm.name, account=account)
 
     def _in_a_realm(self, works: Callable[[Realm], None]) -> None:
         realm = make_realm(self.server)
@@ -109,17 +112,20 @@ class Round:
             self._measure(work, tool, do)
 
     def _bare(self, realm: Realm) -> None:
-        loader = KeycloakLoader(self.proxy.url, realm.name, self.server.username, self.server.password)
         estate = self.estate
-        self._measure("create", BARE, lambda: loader.create(estate.scope_bodies(), estate.client_bodies()))
+
+        def run(work: str, loads: str, **arguments: Any) -> None:
+            self._measure(work, BARE, lambda: self._load(realm, loads, **arguments))
+
+        run("create", "create", scopes=estate.scope_bodies(), clients=estate.client_bodies())
         reading = ("plan, nothing to do", "drift, nothing to do", "apply, nothing to do", "export")
         for work in (*reading, "plan with an HTML and a JSON report"):
-            self._measure(work, BARE, lambda: loader.read(estate.clients))
+            run(work, "read", expected=estate.clients)
         changed = estate.client_bodies(10)[:10]
-        self._measure("change 10", BARE, lambda: loader.change(changed, estate.clients))
-        self._measure("revoke", BARE, lambda: loader.cut_off("client-1"))
+        run("change 10", "change", clients=changed, expected=estate.clients)
+        run("revoke", "cut_off", name="client-1")
         gone = [f"client-{n}" for n in range(estate.clients - estate.clients // 10, estate.clients)]
-        self._measure("delete a tenth", BARE, lambda: loader.delete(gone, estate.clients))
+        run("delete a tenth", "delete", names=gone, expected=estate.clients)
 
 
 def rows(
@@ -136,7 +142,7 @@ def rows(
     Without `installed` no peer is measured.
     """
     done: list[Round] = []
-    with CountingProxy(server.url) as proxy:
+    with proxies_apart([server.url]) as (proxy,):
         Round(estate, proxy, folder, server).warm_up()
         for number in range(rounds):
             here = folder / str(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -12,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers.counting_proxy import CountingProxy, round_trips
+from tests.servers.counting_proxy import Counter, round_trips
 
 
 class Failed(Exception):
@@ -48,15 +49,16 @@ class Row:
         return asdict(self)
 
 
-def measured(work: Callable[[], object], proxies: Sequence[CountingProxy]) -> Run:
+def measured(work: Callable[[], object], proxies: Sequence[Counter]) -> Run:
     """Do a work and count what passes the proxies meanwhile."""
     for proxy in proxies:
         proxy.reset()
     begun = time.perf_counter()
     work()
     seconds = time.perf_counter() - begun
-    seen = [one for proxy in proxies for one in proxy.seen]
-    connections = sum(proxy.connections for proxy in proxies)
+    told = [proxy.told() for proxy in proxies]
+    seen = [one for passed, _opened in told for one in passed]
+    connections = sum(opened for _passed, opened in told)
     return Run(seconds, len(seen), connections, round_trips(seen), sum(one.received for one in seen))
 
 
@@ -98,6 +100,13 @@ def program(command: Sequence[str | Path], folder: Path, env: Mapping[str, str],
     )
     if done.returncode not in good:
         raise Failed(f"{command[0]} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def bare(folder: Path, work: str, arguments: Mapping[str, Any], **given: Any) -> None:
+    """Run the bare loader as a process of its own, start-up included; `given` is as `benchmarks.bare` says."""
+    file = folder / "bare.json"
+    file.write_text(json.dumps({**given, "work": work, "arguments": arguments}), encoding="utf-8")
+    program([sys.executable, "-m", "benchmarks.bare", file], Path(__file__).resolve().parent.parent, {})
 
 
 def oauthdeploy(folder: Path, env: Mapping[str, str], *arguments: str) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.bare import Loader
-from benchmarks.measuring import Row, Run, measured, oauthdeploy, row
+from benchmarks.measuring import Row, Run, bare, measured, oauthdeploy, row
 from oauthdeploy.server import SeedUser, ServerConfig, start
-from tests.servers.counting_proxy import CountingProxy
+from tests.servers.counting_proxy import proxies_apart
 from tests.servers.opa import Opa
 
 USER: Final = ("deployer", "a password of the benchmark")
@@ -30,14 +28,13 @@ def webmethods(clients: int, rounds: int, folder: Path) -> Iterator[Row]:
             here.mkdir(parents=True)
             users = (SeedUser(*USER, ("Administrators",)),)
             config = ServerConfig(role="both", data_dir=here / "data", users=users, accept_client_id=True)
-            with start(config) as server, CountingProxy(server.url) as proxy:
-                loader = Loader(proxy.url)
-                loader.account = USER
+            with start(config) as server, proxies_apart([server.url]) as (proxy,):
+                load = partial(bare, here, "batches", url=proxy.url, account=USER)
                 # The first request of an account takes long, since passwords are hashed.
-                loader.send("GET", "/admin/oauth/scope")
+                load({"batches": [[("GET", "/admin/oauth/scope", None)]]})
                 works: dict[str, Callable[[], object]]
                 if tool == BARE:
-                    works = {"create": partial(_load, loader, clients), NOTHING: partial(_look, loader)}
+                    works = {"create": partial(load, _bodies(clients)), NOTHING: partial(load, _LOOK)}
                 else:
                     (here / "oauthdeploy.yaml").write_text(_manifest(proxy.url, clients), encoding="utf-8")
                     run = partial(oauthdeploy, here, {"P": USER[1]})
@@ -75,7 +72,8 @@ def _manifest(url: str, clients: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _load(loader: Loader, clients: int) -> None:
+def _bodies(clients: int) -> Mapping[str, Any]:
+    """The batches that make them."""
     scopes = [
         {"name": f"scope.{n}", "description": f"Number {n}", "values": [f"orders.v{n}"]}
         for n in range(max(1, clients // 10))
@@ -91,20 +89,17 @@ def _load(loader: Loader, clients: int) -> None:
         }
         for n in range(clients)
     ]
-    loader.each(lambda body: loader.send("POST", "/admin/oauth/scope", body), scopes)
-    loader.each(lambda body: loader.send("POST", "/admin/oauth/client", body), bodies)
+    kinds: Mapping[str, Sequence[Any]] = {"scope": scopes, "client": bodies}
+    return {"batches": [[("POST", f"/admin/oauth/{kind}", body) for body in some] for kind, some in kinds.items()]}
 
 
-def _look(loader: Loader) -> None:
-    kinds = ("scope", "client")
-    loader.each(lambda kind: loader.send("GET", f"/admin/oauth/{kind}?expand=true").json(), kinds)
+_LOOK: Final = {"batches": [[("GET", f"/admin/oauth/{kind}?expand=true", None) for kind in ("scope", "client")]]}
 
 
 def opa(server: Opa, clients: int, rounds: int, folder: Path) -> Iterator[Row]:
     """A policy document with so many clients, each with two of fifty scopes."""
     runs: dict[tuple[str, str], list[Run]] = {}
-    with CountingProxy(server.url) as proxy:
-        loader = Loader(proxy.url)
+    with proxies_apart([server.url]) as (proxy,):
         for number in range(rounds):
             here = folder / str(number)
             here.mkdir(parents=True)
@@ -120,10 +115,11 @@ def opa(server: Opa, clients: int, rounds: int, folder: Path) -> Iterator[Row]:
                 run = measured(partial(oauthdeploy, here, {}, *arguments), [proxy])
                 runs.setdefault((work, OURS), []).append(run)
             document: Any = server.data(path)
-            put = measured(partial(loader.send, "PUT", f"/v1/data/{path}b", document), [proxy])
+            load = partial(bare, here, "batches", url=proxy.url)
+            put = measured(partial(load, {"batches": [[("PUT", f"/v1/data/{path}b", document)]]}), [proxy])
             runs.setdefault(("create", BARE), []).append(put)
             for work in list(works)[1:]:
-                got = measured(partial(loader.send, "GET", f"/v1/data/{path}"), [proxy])
+                got = measured(partial(load, {"batches": [[("GET", f"/v1/data/{path}", None)]]}), [proxy])
                 runs.setdefault((work, BARE), []).append(got)
     yield from _rows("OPA", runs)
 
@@ -131,8 +127,7 @@ def opa(server: Opa, clients: int, rounds: int, folder: Path) -> Iterator[Row]:
 def many(server: Opa, count: int, delay: float, rounds: int, folder: Path) -> Iterator[Row]:
     """Works over so many resource servers, each of which answers after `delay` seconds; the chain is that over all of them."""
     runs: dict[tuple[str, str], list[Run]] = {}
-    with ExitStack() as stack:
-        proxies = [stack.enter_context(CountingProxy(server.url, delay)) for _ in range(count)]
+    with proxies_apart([server.url] * count, delay) as proxies:
         for number in range(rounds):
             here = folder / str(number)
             here.mkdir(parents=True)

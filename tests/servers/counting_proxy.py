@@ -11,11 +11,13 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Self, cast
+from multiprocessing import get_context
+from multiprocessing.managers import BaseManager
+from typing import Any, Final, Protocol, Self, cast
 from urllib.parse import urlsplit
 
 _PASSED_ON: Final = frozenset({"content-type", "date", "location", "www-authenticate", "etag", "retry-after"})
@@ -47,6 +49,20 @@ def round_trips(exchanges: Iterable[Exchange]) -> int:
         if one.came >= until:
             chain, until = chain + 1, one.answered
     return chain
+
+
+class Counter(Protocol):
+    """What counts: a `CountingProxy` here or in another process."""
+
+    @property
+    def url(self) -> str:
+        """Where to send requests."""
+
+    def reset(self) -> None:
+        """Count anew."""
+
+    def told(self) -> tuple[Sequence[Exchange], int]:
+        """What has passed since the last `reset`, in the order of the requests, and the connections opened."""
 
 
 class CountingProxy:
@@ -86,6 +102,14 @@ class CountingProxy:
         """Count anew."""
         with self._lock:
             self._seen, self._connections = [], 0
+
+    def address(self) -> str:
+        """The `url`, for another process."""
+        return self.url
+
+    def told(self) -> tuple[Sequence[Exchange], int]:
+        """`seen` and `connections`."""
+        return self.seen, self.connections
 
     def count_connection(self) -> None:
         with self._lock:
@@ -168,3 +192,33 @@ def _handler_of(proxy: CountingProxy) -> type[BaseHTTPRequestHandler]:
             return
 
     return Handler
+
+
+class _Manager(BaseManager):
+    """The process of `proxies_apart`."""
+
+
+_Manager.register("proxy", CountingProxy, exposed=("reset", "told", "address"))
+
+
+@dataclass(frozen=True)
+class _Apart:
+    """A proxy in another process."""
+
+    url: str
+    handle: Any
+
+    def reset(self) -> None:
+        self.handle.reset()
+
+    def told(self) -> tuple[Sequence[Exchange], int]:
+        seen, connections = self.handle.told()
+        return seen, connections
+
+
+@contextmanager
+def proxies_apart(targets: Iterable[str], delay: float = 0.0) -> Iterator[Sequence[Counter]]:
+    """A proxy for each target, in a process of their own: in this one they would share an interpreter with what is measured."""
+    with _Manager(ctx=get_context("spawn")) as manager:
+        handles = [cast(Any, manager).proxy(target, delay) for target in targets]
+        yield [_Apart(handle.address(), handle) for handle in handles]
