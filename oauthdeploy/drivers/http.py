@@ -9,17 +9,18 @@ reads before it sends the request again. A driver that knows a request to be ide
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from requests import PreparedRequest, Request, RequestException, Response, Session
+from requests import PreparedRequest, RequestException, Response, Session
 from requests.auth import AuthBase, HTTPBasicAuth
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from urllib3.exceptions import HTTPError
@@ -40,7 +41,10 @@ from oauthdeploy.drivers.transport import (
     deadline,
     host_of,
     make_session,
+    prepared,
+    send,
     tls_context,
+    written,
 )
 from oauthdeploy.drivers.transport_errors import explain
 from oauthdeploy.model.servers import Limits, Proxy, Server
@@ -221,10 +225,23 @@ class AdminClient:
             route = Route(route, route)
         again = method in _IDEMPOTENT and not only_new if repeatable is None else repeatable
         call = Call(
-            self.server, method, route, body, params or {}, content_type, again, uuid.uuid4().hex, only_new, auth
+            self.server, method, route, body, params or {}, content_type, again, os.urandom(16).hex(), only_new, auth
         )
         for secret in secrets_in(body):
             self.guard(secret)
+        if pause := self._throttle.pause:
+            self._sleep(pause)
+        try:
+            return self._attempt(call)
+        except _Again as problem:
+            first = problem
+        try:
+            return self._retried(call, first)
+        except _Again as last:
+            raise last.error from None
+
+    def _retried(self, call: Call, failed: _Again) -> Answer:
+        """Send a request again whose first attempt failed. Raises _Again for the last one."""
         attempts = Retrying(
             stop=stop_after_attempt(self._limits.retries + 1),
             wait=self._wait,
@@ -232,23 +249,22 @@ class AdminClient:
             sleep=self._sleep,
             reraise=True,
         )
-        failed: list[_Again] = []
+        made = 0
 
         def attempt() -> Answer:
-            if failed and self._stop.is_set():
-                raise failed[-1].error from None
-            if not failed and (pause := self._throttle.pause):
-                self._sleep(pause)
+            nonlocal failed, made
+            made += 1
+            if made == 1:
+                raise failed
+            if self._stop.is_set():
+                raise failed.error from None
             try:
                 return self._attempt(call)
             except _Again as problem:
-                failed.append(problem)
+                failed = problem
                 raise
 
-        try:
-            return attempts(attempt)
-        except _Again as last:
-            raise last.error from None
+        return attempts(attempt)
 
     def _wait(self, state: RetryCallState) -> float:
         """Seconds until the next attempt: what this response requests, and no less than what another one requested."""
@@ -275,12 +291,8 @@ class AdminClient:
         with self._throttle.turn() as taken, deadline(seconds, silence):
             try:
                 self._gate.check()
-                response = self._session.send(
-                    request,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=(min(seconds, self._limits.connect_timeout), silence),
-                )
+                timeout = (min(seconds, self._limits.connect_timeout), silence)
+                response = send(self._session, request, timeout)
                 with response:
                     raw = self._read(call, response)
             except (RequestException, HTTPError, OSError) as error:
@@ -318,16 +330,15 @@ class AdminClient:
         if call.body is not None:
             data = encode_form(call.body) if call.content_type == FORM else encode(call.body)
             headers["Content-Type"] = call.content_type
-        return self._session.prepare_request(
-            Request(
-                call.method,
-                (self._root if call.route.at_root else self.url) + call.route.path,
-                params=dict(call.params),
-                data=data,
-                headers=headers,
-                auth=call.auth or self._auth,
-            )
-        )
+        address = self._addresses[call.route.at_root] + call.route.path
+        if call.params:
+            address += f"?{urlencode(call.params)}"
+        return prepared(call.method, address, headers, data, call.auth or self._auth)
+
+    @cached_property
+    def _addresses(self) -> tuple[str, str]:
+        """The base URL and its root as they are requested: in ASCII."""
+        return written(self.url), written(self._root)
 
     def _read(self, call: Call, response: Response) -> bytes:
         if call.method == "HEAD" or response.status_code in (204, 304):

@@ -105,31 +105,63 @@ def who_holds(folder: Path, name: str, targets: Iterable[str] = ()) -> Holder | 
     return _read(_path(folder, name, targets))
 
 
-def still_holds(
-    folder: Path,
-    name: str,
-    targets: Iterable[str],
-    holder: Holder,
-    *,
-    lease: float = LEASE_SECONDS,
-    now: Callable[[], datetime] = utc_now,
-) -> bool:
-    """Whether `holder` still holds the lock; renews it if more than half of its time is over."""
-    path = _path(folder, name, targets)
-    try:
-        with _turn(folder):
-            current = _read(path)
-            if current is None or current.token != holder.token:
-                return False
-            remaining = (current.expires - now()).total_seconds()
-            if remaining < lease / 2:
-                try:
-                    _renewed(path, current, lease, now())
-                except OSError:
-                    return remaining > 0
-    except OSError:
-        return False
-    return True
+class Held:
+    """Called before each write, it returns whether a holder still holds the lock, and renews the lock if more than half of its
+    time is over. Safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        targets: Iterable[str],
+        holder: Holder,
+        *,
+        lease: float = LEASE_SECONDS,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._path = _path(folder, name, targets)
+        self._holder = holder
+        self._lease = lease
+        self._now = now
+        self._known: tuple[tuple[int, ...], datetime] | None = None
+
+    def __call__(self) -> bool:
+        """Whether it is still held."""
+        # A lock changes hands as a new file, and thousands of writes ask: a file that has been read is not read again.
+        known = self._known
+        if known and known[0] and known[0] == self._file() and not self._is_due(known[1]):
+            return True
+        try:
+            with _turn(self._path.parent):
+                return self._look()
+        except OSError:
+            return False
+
+    def _look(self) -> bool:
+        file = self._file()
+        current = _read(self._path)
+        if current is None or current.token != self._holder.token:
+            return False
+        if self._is_due(current.expires):
+            try:
+                _renewed(self._path, current, self._lease, self._now())
+            except OSError:
+                return current.expires > self._now()
+        else:
+            self._known = (file, current.expires)
+        return True
+
+    def _is_due(self, expires: datetime) -> bool:
+        return (expires - self._now()).total_seconds() < self._lease / 2
+
+    def _file(self) -> tuple[int, ...]:
+        """What distinguishes the file from any other one that has taken its place; empty if there is none."""
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return ()
+        return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
 
 
 def force_unlock(folder: Path, name: str, targets: Iterable[str] = (), *, only: str | None = None) -> Holder | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -17,7 +16,7 @@ from oauthdeploy.running.audit import FILE_NAME
 from oauthdeploy.running.deliveries import FOLDER as DELIVERIES
 from oauthdeploy.running.deliveries import Deliveries
 from oauthdeploy.running.lease import LeaseHome, Leases, lease_lock
-from oauthdeploy.running.lock import Holder, force_unlock, lock, still_holds, who_holds
+from oauthdeploy.running.lock import Held, Holder, force_unlock, lock, who_holds
 from oauthdeploy.running.secret_sinks import LocalSinks, clear_leftovers
 from oauthdeploy.workflow.connections import load, state_folder
 from oauthdeploy.workflow.options import RunOptions
@@ -76,7 +75,7 @@ def locked(
                 holder = stack.enter_context(lock(folder, name, targets, timeout=timeout, stop=stop))
             except OSError as error:
                 raise _not_usable(folder, error) from None
-            holds = partial(still_holds, folder, name, targets, holder)
+            holds = Held(folder, name, targets, holder)
         _clear_leftovers(manifest, folder)
         yield holds
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from oauthdeploy.core.errors import LockBusy
-from oauthdeploy.running.lock import force_unlock, lock, renew, still_holds, who_holds
+from oauthdeploy.running.lock import Held, force_unlock, lock, renew, who_holds
 from tests.running.kit import Clock
 
 TARGETS = ("https://login.example", "https://orders.example")
@@ -167,17 +167,35 @@ def test_whoever_was_stopped_finds_out_whether_the_lock_is_still_its_own(tmp_pat
     """An expired lock that nobody took is renewed; one that was forced, taken over or removed is lost."""
     clock = Clock()
     with lock(tmp_path, "shop", now=clock, lease=60) as holder:
+        held = Held(tmp_path, "shop", (), holder, lease=60, now=clock)
+        assert held()
+        assert held(), "the second answer needs no reading"
         clock.forward(61)
-        assert still_holds(tmp_path, "shop", (), holder, lease=60, now=clock)
+        assert held()
         found = who_holds(tmp_path, "shop")
         assert found is not None
         assert (found.expires - clock.moment).total_seconds() == 60
         clock.forward(61)
         with lock(tmp_path, "shop", now=clock, lease=60) as other:
-            assert not still_holds(tmp_path, "shop", (), holder, lease=60, now=clock)
-            assert still_holds(tmp_path, "shop", (), other, lease=60, now=clock)
-        assert not still_holds(tmp_path, "shop", (), holder, lease=60, now=clock), "the other has given it back"
-    assert not still_holds(tmp_path / "gone", "shop", (), holder)
+            assert not held()
+            assert Held(tmp_path, "shop", (), other, lease=60, now=clock)()
+        assert not held(), "the other has given it back"
+    assert not Held(tmp_path / "gone", "shop", (), holder)()
+
+
+def test_a_lock_that_is_taken_away_between_two_writes_is_missed_at_the_next(tmp_path: Path) -> None:
+    """Removed, or replaced by a file of the same size: what was read before does not count."""
+    with lock(tmp_path, "shop") as holder:
+        held = Held(tmp_path, "shop", (), holder)
+        assert held()
+        file = only_file(tmp_path)
+        text = file.read_text()
+        file.unlink()
+        assert not held()
+        file.write_text(text.replace(holder.token, holder.token[::-1]))
+        assert not held()
+        file.write_text(text)
+        assert held()
 
 
 @pytest.mark.parametrize("other", [{"machine": "another-boot pid:[1]"}, {"machine": ""}])
