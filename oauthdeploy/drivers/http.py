@@ -17,12 +17,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from requests import PreparedRequest, RequestException, Response, Session
 from requests.auth import AuthBase, HTTPBasicAuth
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from urllib3.exceptions import HTTPError
 
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
@@ -48,6 +47,9 @@ from oauthdeploy.drivers.transport import (
 )
 from oauthdeploy.drivers.transport_errors import explain
 from oauthdeploy.model.servers import Limits, Proxy, Server
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 log = logging.getLogger("oauthdeploy.http")
 
@@ -242,6 +244,9 @@ class AdminClient:
 
     def _retried(self, call: Call, failed: _Again) -> Answer:
         """Send a request again whose first attempt failed. Raises _Again for the last one."""
+        # Imported here, since most runs repeat nothing.
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
         attempts = Retrying(
             stop=stop_after_attempt(self._limits.retries + 1),
             wait=self._wait,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,14 +19,14 @@ from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
 from oauthdeploy.drivers.keycloak.everything import scope_told, settings_told
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_SCOPES
-from oauthdeploy.drivers.keycloak.fields import ASSOCIATION, LiveAssociation
+from oauthdeploy.drivers.keycloak.fields import ASSOCIATION, LISTS, LiveAssociation
 from oauthdeploy.drivers.keycloak.mapping import HOLDER, LiveClient, marks_of, options_of, read_client, with_options
 from oauthdeploy.drivers.keycloak.policies import Rule, enforced, entries, named_profiles
 from oauthdeploy.drivers.keycloak.revocation_state import live_revocation, was_carried_out
 from oauthdeploy.drivers.keycloak.scopes import LiveScope, read_scope
 from oauthdeploy.drivers.keycloak.secret_fields import keeps_secrets, sealed
 from oauthdeploy.drivers.keycloak.settings import is_whole, read_settings, settings_fingerprint
-from oauthdeploy.model.objects import Association, Client, Revocation, Scope, Settings
+from oauthdeploy.model.objects import AssignedAs, Association, Client, Revocation, Scope, Settings
 from oauthdeploy.model.state import LiveObject
 
 
@@ -100,9 +101,20 @@ def with_all_of_scope(made: LiveObject, live: LiveScope, way: str) -> LiveObject
 
 def association_object(live: LiveClient, scope: str) -> LiveObject:
     """A live association, with whether it is default or optional."""
-    value = read_fields(ASSOCIATION, LiveAssociation(live.raw, scope)).build(Association)
-    mark = fingerprint({"client": live.uuid, "scope": scope, "default": scope in live.default})
+    default = scope in live.default
+    mark = fingerprint({"client": live.uuid, "scope": scope, "default": default})
+    if live.scopes_unparsed:
+        value = read_fields(ASSOCIATION, LiveAssociation(live.raw, scope)).build(Association)
+    else:
+        value = _association(default=default)
     return LiveObject(value, live.uuid, mark)
+
+
+@cache
+def _association(*, default: bool) -> Association:
+    """One of the only two that there are; a realm has thousands of each."""
+    lists = {LISTS[AssignedAs.DEFAULT]: ["one"] if default else []}
+    return read_fields(ASSOCIATION, LiveAssociation(lists, "one")).build(Association)
 
 
 def revocation_object(

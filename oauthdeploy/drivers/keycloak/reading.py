@@ -361,17 +361,20 @@ class Reader(Struct, frozen=True, dict=True):
                 fix="Fix them on the server.",
             )
         for scope in filter(None, live.scopes):
-            address = Address.association(key, scope, self.server)
-            if self._is_told(address):
-                made = association_object(live, scope)
-                self.objects[address] = replace(made, built_in=is_given(live, scope)) if self.wanted.whole else made
+            # Keycloak adds and removes this one with the service account of the client, at each PUT: no list decides about it.
+            if scope == SERVICE_ACCOUNT:
+                address = Address.association(key, scope, self.server)
+                if address not in self.wanted.objects and address not in self.wanted.absent:
+                    continue
+            elif self._is_told(scope):
+                address = Address.association(key, scope, self.server)
+            else:
+                continue
+            made = association_object(live, scope)
+            self.objects[address] = replace(made, built_in=is_given(live, scope)) if self.wanted.whole else made
 
-    def _is_told(self, address: Address) -> bool:
-        """Whether an association is returned: if the manifest names it or its scope, or if everything is wanted."""
-        scope = address.scope
-        if scope == SERVICE_ACCOUNT:
-            # Keycloak adds and removes it with the service account of the client, at each PUT: no list decides about it.
-            return address in self.wanted.objects or address in self.wanted.absent
+    def _is_told(self, scope: str) -> bool:
+        """Whether the associations with a scope are returned: if the manifest names it, or if everything is wanted."""
         if scope in self._named_scopes:
             return True
         known = self.scopes.get(scope)
