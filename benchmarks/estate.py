@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 DEFAULTS: Final = ["web-origins", "acr", "roles", "profile", "basic", "email"]
+OPTIONALS: Final = ["address", "phone", "offline_access", "microprofile-jwt", "organization"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,12 @@ class Estate:
 
     def scope_bodies(self) -> Sequence[Mapping[str, Any]]:
         return [
-            {"name": f"scope.{n}", "protocol": "openid-connect", "description": f"Number {n}"}
+            {
+                "name": f"scope.{n}",
+                "protocol": "openid-connect",
+                "description": f"Number {n}",
+                "attributes": {"include.in.token.scope": "true", "display.on.consent.screen": "true"},
+            }
             for n in range(self.scopes)
         ]
 
@@ -28,9 +34,9 @@ class Estate:
                 "clientId": f"client-{n}",
                 "publicClient": True,
                 "redirectUris": self._uris(n, changed),
-                "webOrigins": [],
-                "defaultClientScopes": [*DEFAULTS, *self._scopes_of(n)],
-                "optionalClientScopes": [],
+                "attributes": {"use.refresh.tokens": "false"},
+                "defaultClientScopes": DEFAULTS,
+                "optionalClientScopes": [*OPTIONALS, *self._scopes_of(n)],
             }
             for n in range(self.clients)
         ]

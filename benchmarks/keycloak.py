@@ -34,6 +34,8 @@ class Round:
     runs: dict[tuple[str, str], Run] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     """The peers that were not measured, and why."""
+    ends: dict[str, Any] = field(default_factory=dict)
+    """What the realm then had of a client and a scope, by tool, without ids and our marks."""
 
     def go(self, peers: Peers | None, *, bare_first: bool) -> None:
         """Do every work, each tool in a realm of its own.
@@ -43,6 +45,8 @@ class Round:
         """
         for works in (self._bare, self._ours) if bare_first else (self._ours, self._bare):
             self._in_a_realm(works)
+        if self.ends[OURS] != self.ends[BARE]:
+            raise Failed(f"the bare client came to another end: {self.ends[BARE]}, not {self.ends[OURS]}")
         for tool, steps in peers.tools().items() if peers else ():
             try:
                 self._in_a_realm(partial(self._peer, tool, steps))
@@ -98,6 +102,7 @@ class Round:
 
         lifted = ("--allow", "too-many-updates", "--allow", "too-many-deletes")
         run("create", "apply", "--yes", "-q")
+        self.ends[OURS] = _end(realm)
         run("plan, nothing to do", "plan", "--detailed-exitcode", "-q")
         run("drift, nothing to do", "drift", "-q")
         run("apply, nothing to do", "apply", "--yes", "-q")
@@ -118,6 +123,7 @@ class Round:
             self._measure(work, BARE, lambda: self._load(realm, loads, **arguments))
 
         run("create", "create", scopes=estate.scope_bodies(), clients=estate.client_bodies())
+        self.ends[BARE] = _end(realm)
         reading = ("plan, nothing to do", "drift, nothing to do", "apply, nothing to do", "export")
         for work in (*reading, "plan with an HTML and a JSON report"):
             run(work, "read", expected=estate.clients)
@@ -126,6 +132,18 @@ class Round:
         run("revoke", "cut_off", name="client-1")
         gone = [f"client-{n}" for n in range(estate.clients - estate.clients // 10, estate.clients)]
         run("delete a tenth", "delete", names=gone, expected=estate.clients)
+
+
+def _end(realm: Realm) -> Any:
+    """A client and a scope of the realm as they can be compared."""
+    scope = next(one for one in realm.get("/client-scopes") if one["name"] == "scope.1")
+    return [_comparable(one) for one in (realm.client("client-1"), scope)]
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _comparable(v) for k, v in value.items() if k != "id" and not k.startswith("oauthdeploy.")}
+    return sorted(value) if isinstance(value, list) else value
 
 
 def rows(

@@ -172,13 +172,13 @@ class Peers:
                     }
                     for key, one in kept.items()
                 },
-                "keycloak_openid_client_default_scopes": {
+                "keycloak_openid_client_optional_scopes": {
                     key: {
                         "realm_id": realm,
                         "client_id": f"${{keycloak_openid_client.{key}.id}}",
-                        "default_scopes": [
+                        "optional_scopes": [
                             f"${{keycloak_openid_client_scope.{scopes[scope]}.name}}" if scope in scopes else scope
-                            for scope in one["defaultClientScopes"]
+                            for scope in one["optionalClientScopes"]
                         ],
                     }
                     for key, one in kept.items()
