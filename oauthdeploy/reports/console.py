@@ -66,6 +66,11 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
+def columns_of(spans: Sequence[Span]) -> int:
+    """The width of a line in columns of a terminal."""
+    return cells("".join([text for text, _ in spans]))
+
+
 @cache
 def _codes(style: str) -> tuple[str, str]:
     """The escape sequences before and after a text of the style."""
@@ -89,7 +94,7 @@ class Sheet:
         """Add a line; if it is too long it continues below, indented by `hang` columns."""
         whole = [_clean((span, "") if isinstance(span, str) else span) for span in spans]
         width = self.look.width
-        if width is None or sum(cells(text) for text, _ in whole) <= width:
+        if width is None or columns_of(whole) <= width:
             self._append(whole)
             return
         for line in wrap(whole, width, max(0, min(hang, width - _LEAST))):
@@ -102,7 +107,7 @@ class Sheet:
     def ends(self, left: Sequence[Span], right: Span, *, hang: int = 0) -> None:
         """Add a line with a text at its right end, or below it at `hang` if there is no room."""
         left, right = [_clean(span) for span in left], _clean(right)
-        width = sum(cells(text) for text, _ in left) + cells(right[0])
+        width = columns_of([*left, right])
         if not right[0]:
             self.add(*left, hang=hang)
         elif self.look.width is None:
@@ -130,7 +135,7 @@ class Sheet:
 
     def _append(self, spans: Sequence[Span]) -> None:
         if not self.look.colour:
-            self._lines.append("".join(text for text, _ in spans).rstrip())
+            self._lines.append("".join([text for text, _ in spans]).rstrip())
             return
         line = ""
         for text, style in spans:

@@ -175,7 +175,7 @@ class Row(Struct, frozen=True, dict=True):
     name: str
     items: Mapping[str, Item]
 
-    @property
+    @cached_property
     def state(self) -> State:
         """The most important state, for colour and filter."""
         return max((item.state for item in self.items.values()), key=lambda state: _WEIGHT.get(state.word, 0))
@@ -211,6 +211,8 @@ class Row(Struct, frozen=True, dict=True):
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The fields of all sides, without repetition."""
+        if len(self.items) == 1:
+            return tuple(dict.fromkeys(*(item.fields for item in self.items.values())))
         found: dict[Field, list[str]] = {}
         for server, item in self.items.items():
             for each in item.fields:

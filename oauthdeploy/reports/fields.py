@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from oauthdeploy.reports.console import Sheet, Span, cells
+from oauthdeploy.reports.console import Sheet, Span, cells, columns_of
 from oauthdeploy.reports.document import Field, State
 from oauthdeploy.reports.formatting import NONE_TEXT
 
@@ -29,8 +29,9 @@ def add_fields(sheet: Sheet, rows: Sequence[Field], state: State, indent: int) -
     width = min(max(sizes, default=0), _MOST_LABEL)
     styles = ("delete", "create") if state.comes_and_goes else ("live", "")
     for row, size in zip(shown, sizes, strict=True):
-        label = [(" " * indent, ""), (row.label, ""), (" " * max(2, width + 2 - size), "")]
-        place = _Place(sheet, label, indent + width + 2, indent + 2)
+        gap = max(2, width + 2 - size)
+        label = [(" " * indent, ""), (row.label, ""), (" " * gap, "")]
+        place = _Place(sheet, label, indent + size + gap, indent + width + 2, indent + 2)
         if row.is_list:
             _add_list(place, row, state.signs, styles)
         elif not state.comes_and_goes and (row.before is None) != (row.after is None):
@@ -45,37 +46,36 @@ def add_fields(sheet: Sheet, rows: Sequence[Field], state: State, indent: int) -
 
 
 class _Place(Struct, frozen=True):
-    """Where the value of a field goes: beside its `label`, where it continues at the column `hang`, or at the column `below`
-    under the label.
+    """Where the value of a field goes: beside its `label` of so many `columns`, where it continues at the column `hang`, or at
+    the column `below` under the label.
     """
 
     sheet: Sheet
     label: Sequence[Span]
+    columns: int
     hang: int
     below: int
 
     def add(self, *line: Span, further: Sequence[Span] = ()) -> None:
         """Add a value; `further` are its other lines. A line continues behind its sign."""
-        sizes = [sum(cells(text) for text, _ in line), *(cells(text) for text, _ in further)]
-        start, hang = self._start(max(sizes))
+        size = columns_of(line)
+        if further:
+            size = max(size, *(cells(text) for text, _ in further))
+        start, hang = self._start(size)
         self.sheet.add(*start, *line, hang=hang + _sign(line[0]))
         for span in further:
             self.sheet.add(" " * hang, span, hang=hang + _sign(span))
 
     def fits(self, size: int) -> bool:
         """Whether a value of that many columns fits into one line, beside the label or under it."""
-        start = self._columns if self._columns + size <= self._width or not self._is_narrow else self.below
+        start = self.columns if self.columns + size <= self._width or not self._is_narrow else self.below
         return start + size <= self._width
 
     def _start(self, size: int) -> tuple[Sequence[Span], int]:
-        if self._columns + size <= self._width or not self._is_narrow:
+        if self.columns + size <= self._width or not self._is_narrow:
             return self.label, self.hang
         self.sheet.add(*self.label, hang=self.hang)
         return [(" " * self.below, "")], self.below
-
-    @property
-    def _columns(self) -> int:
-        return sum(cells(text) for text, _ in self.label)
 
     @property
     def _width(self) -> float:
