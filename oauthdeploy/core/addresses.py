@@ -50,6 +50,8 @@ def _quote_name(name: str, *, also: str = "") -> str:
 
 
 def _unquote_name(text: str) -> str:
+    if "%" not in text:
+        return text
     try:
         return unquote(text, errors="surrogatepass")
     except UnicodeDecodeError:
