@@ -306,8 +306,8 @@ def callers_of(name: str) -> set[str]:
 
 def test_a_plan_is_carried_out_in_one_place() -> None:
     """Apply, saved plans, resume, rollback and revoke can't drift apart: one function opens the journal and writes."""
-    assert callers_of("apply_plan") <= {"workflow/execution.py", "testing/harness.py"}
-    assert callers_of("Freshness") <= {"workflow/execution.py", "testing/harness.py"}
+    assert callers_of("apply_plan") <= {"workflow/writing.py", "testing/harness.py"}
+    assert callers_of("Freshness") <= {"workflow/writing.py", "testing/harness.py"}
 
 
 def test_files_are_replaced_in_one_place() -> None:

@@ -54,14 +54,14 @@ def event_stream(output: Output) -> Iterator[EventStream]:
 
     A place that fails while the servers are being written to is given up, and reported at the end: ReportNotWritten.
     """
-    from oauthdeploy.reports.json import to_line
-    from oauthdeploy.running.event_documents import version_document
-
     failed: list[ReportNotWritten] = []
     places = [sink.file for sink in output.sinks if sink.format == NDJSON]
     if not places:
         yield EventStream(lambda _document: None, wanted=False)
         return
+    from oauthdeploy.reports.json import to_line
+    from oauthdeploy.running.event_documents import version_document
+
     with ExitStack() as stack:
         sinks = [_opened(place, stack) for place in places]
 

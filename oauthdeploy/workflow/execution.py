@@ -9,29 +9,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from oauthdeploy.core.errors import OAuthDeployError, SafetyStop
+from oauthdeploy.core.errors import SafetyStop
 from oauthdeploy.drivers.base import Driver
 from oauthdeploy.drivers.registry import driver_facts
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.planning.outcome import ApplyReport, Event
 from oauthdeploy.planning.plan import Plan
-from oauthdeploy.running.apply import apply_plan, require_safety
 from oauthdeploy.running.apply_findings import NOT_VERIFIED
-from oauthdeploy.running.clock import utc_now
-from oauthdeploy.running.journal import Journal
-from oauthdeploy.running.precondition import Freshness, is_young
 from oauthdeploy.running.trust_proof import prove_trusts
-from oauthdeploy.workflow.audit_trail import PlannedCutOffs
-from oauthdeploy.workflow.connections import connected, prover_of, state_folder
-from oauthdeploy.workflow.locking import audit_file, local_sinks, locked
+from oauthdeploy.workflow.connections import connected, prover_of
+from oauthdeploy.workflow.locking import locked
 from oauthdeploy.workflow.options import RunOptions
 from oauthdeploy.workflow.plan import Job
-from oauthdeploy.workflow.server_identity import identities
 
 Confirm = Callable[[Plan], bool]
 Listener = Callable[[Event], None]
@@ -72,7 +65,7 @@ def carry_out(
 
     Raises SafetyStop, StalePlan, JournalFailed, DeliveryFailed and the servers' errors, all with nothing written.
     """
-    plan, manifest = job.plan, job.manifest
+    plan = job.plan
     if not job.urgent:
         # A plan without changes is refused too: it is no success if a required object cannot exist.
         _require_no_errors(plan)
@@ -81,57 +74,12 @@ def carry_out(
         return _with_proved_trusts(report, job, options)
     if confirm is not None and not confirm(plan):
         return None
-    require_safety(plan, options.allow)
-    cut_offs = PlannedCutOffs(manifest, plan, job.live, audit_file(manifest, options)) if job.records else None
-    folder = state_folder(manifest, options) / job.journals
-    # Nobody was waited for since the plan was made, and little time has passed: what was read for it is read just now.
-    fresh = (confirm is None or not options.asks) and is_young(job.read_at)
-    with (
-        _writers(job, options) as drivers,
-        Journal.create(
-            folder, plan.name, now=utc_now, resumes=job.resumes, undoes=job.undoes, about=identities(manifest)
-        ) as journal,
-    ):
-        if cut_offs is not None:
-            cut_offs.started()
-        try:
-            report = apply_plan(
-                plan,
-                drivers,
-                desired=manifest.desired,
-                facts=driver_facts(),
-                on_event=on_event,
-                journal=journal,
-                sinks=local_sinks(manifest, options),
-                stop=stop,
-                holds_lock=holds_lock,
-                allowed=options.allow,
-                verify=options.verify,
-                prover=None if job.urgent else prover_of(manifest, options),
-                seen=job.live if fresh else None,
-                fresh=Freshness(
-                    plan, drivers, manifest.desired, always=job.reviewed, read_at=job.read_at if fresh else None
-                ),
-            )
-        except OAuthDeployError as error:
-            if cut_offs is not None:
-                cut_offs.failed(error)
-            raise
-    if cut_offs is not None:
-        cut_offs.record_end(report)
+    # Most runs find nothing to change, and load nothing of what writes.
+    from oauthdeploy.workflow.writing import write_plan
+
+    asked = confirm is not None and options.asks
+    report = write_plan(job, options, asked=asked, on_event=on_event, stop=stop, holds_lock=holds_lock)
     return _with_proved_trusts(replace(report, in_place=job.in_place), job, options)
-
-
-@contextmanager
-def _writers(job: Job, options: RunOptions) -> Iterator[Mapping[str, Driver]]:
-    """Drivers that may write: those that have read, with their connections and sign-ins, or new ones."""
-    if job.readers is None:
-        with connected(job.manifest, options, read_only=False) as drivers:
-            yield drivers
-        return
-    for driver in job.readers.values():
-        driver.allow_writes()
-    yield job.readers
 
 
 def _with_proved_trusts(report: ApplyReport, job: Job, options: RunOptions) -> ApplyReport:

@@ -177,7 +177,8 @@ def put_client(raw: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 # -- the driver's own options of a client -------------------------------------------------------------------------------
 
-_NO_OPTIONS: Final = KeycloakClientOptions()
+_NO_OPTIONS: Final = KeycloakClientOptions.model_construct()
+"""Made without a validator, which would be built for it at each start."""
 
 
 def options_of(client: Client | None) -> tuple[Mapping[str, Any], KeycloakClientOptions]:

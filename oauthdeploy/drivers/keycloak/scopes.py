@@ -26,7 +26,8 @@ from oauthdeploy.drivers.keycloak.secret_fields import sealed
 from oauthdeploy.model.fields import Unparsed
 from oauthdeploy.model.objects import Scope
 
-_NO_OPTIONS: Final = KeycloakScopeOptions()
+_NO_OPTIONS: Final = KeycloakScopeOptions.model_construct()
+"""Made without a validator, which would be built for it at each start."""
 
 DEFAULT: Final = "default"
 OPTIONAL: Final = "optional"

@@ -48,7 +48,8 @@ _RESET_ATTRIBUTES: Final = {
     )
 }
 """What a PUT of a realm resets to these defaults unless it is sent (docs/servers.md, "Keycloak 26.7")."""
-_NO_OPTIONS: Final = KeycloakSettingsOptions()
+_NO_OPTIONS: Final = KeycloakSettingsOptions.model_construct()
+"""Made without a validator, which would be built for it at each start."""
 _NO_SETTINGS: Final = frozenset({"notBefore", "defaultRole"})
 
 
