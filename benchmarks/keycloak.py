@@ -19,6 +19,7 @@ from tests.servers.keycloak import Keycloak, Realm, make_realm
 
 SERVER: Final = "Keycloak"
 BARE, OURS = "bare", "oauthdeploy"
+LOOKING: Final = "bare, and a second look"
 LONGEST_WARM_UP: Final = 6
 """So many times the estate is made at most before anything is measured."""
 
@@ -45,6 +46,7 @@ class Round:
         """
         for works in (self._bare, self._ours) if bare_first else (self._ours, self._bare):
             self._in_a_realm(works)
+        self._in_a_realm(self._bare_looking)
         if self.ends[OURS] != self.ends[BARE]:
             raise Failed(f"the bare client came to another end: {self.ends[BARE]}, not {self.ends[OURS]}")
         for tool, steps in peers.tools().items() if peers else ():
@@ -112,6 +114,10 @@ class Round:
         run("revoke", "revoke", "client-1", "--yes", "--no-write", changed=10)
         run("delete a tenth", "apply", "--yes", "-q", *lifted, changed=10, gone=self.estate.clients // 10)
 
+    def _bare_looking(self, realm: Realm) -> None:
+        made = {"scopes": self.estate.scope_bodies(), "clients": self.estate.client_bodies()}
+        self._measure("create", LOOKING, lambda: self._load(realm, "create_and_look", **made))
+
     def _peer(self, tool: str, works: Callable[[Realm], Iterator[Work]], realm: Realm) -> None:
         for work, do in works(realm):
             self._measure(work, tool, do)
@@ -170,7 +176,7 @@ def rows(
             done[-1].go(peers, bare_first=number % 2 == 0)
             absent.update(done[-1].absent)
             shutil.rmtree(here)
-    tools = dict.fromkeys((BARE, *(tool for one in done for _work, tool in one.runs)))
+    tools = dict.fromkeys((BARE, LOOKING, *(tool for one in done for _work, tool in one.runs)))
     for work in dict.fromkeys(work for one in done for work, _tool in one.runs):
         bare = [one.runs[work, BARE] for one in done if (work, BARE) in one.runs]
         for tool in tools:
