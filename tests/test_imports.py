@@ -314,3 +314,8 @@ def test_files_are_replaced_in_one_place() -> None:
     """One writer knows how to put a file in its place whole and on disk; the embedded server is apart."""
     assert callers_of("mkstemp") == set()
     assert callers_of("fsync") <= {"core/files.py", "running/journal.py", "running/audit.py", "server/private_files.py"}
+
+
+def test_values_are_no_dataclasses() -> None:
+    """Python compiles the methods of a dataclass at each start, which was a quarter of the time of a short command."""
+    assert {str(path.relative_to(ROOT)) for path in modules() if "dataclasses" in imports(path)} == set()

@@ -313,7 +313,7 @@ def _write(
     """Write the differences that count and the servers into the baseline; returns whether drift is left that it does not
     accept.
     """
-    from oauthdeploy.manifest.baselines import with_entries
+    from oauthdeploy.manifest.editing.baseline_entries import with_entries
     from oauthdeploy.manifest.editing.files import create_file, replace_file
     from oauthdeploy.planning.drift.baseline import Baseline, entries_for, overdue
     from oauthdeploy.reports.formatting import counted

@@ -56,12 +56,13 @@ def plan(
     """
     from oauthdeploy import workflow
     from oauthdeploy.reports.builders.plan import plan_report
-    from oauthdeploy.reports.json import to_text
 
     request, options = source.request(), reach.options(overwrite=overwrite)
     planned, manifest = workflow.make_plan(request, options)
     output.emit_report(plan_report(planned, view_of(manifest), partial=reach.partial, allowed=reach.allow))
     if out is not None:
+        from oauthdeploy.reports.json import to_text
+
         write_file(Path(out), _checked(to_text(workflow.save_plan(planned, manifest, request, options, Path(out)))))
         output.talk(
             f"Saved the plan to {out}. Run `oauthdeploy apply {out}` to apply it, or `oauthdeploy show {out}` to show it again."

@@ -6,6 +6,7 @@ ends an apply. A counting proxy holds each answer back, so that what could go ou
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 
 from oauthdeploy.running import precondition
 from oauthdeploy.server import SeedUser, ServerConfig, start
+from tests.cli.conftest import process
 from tests.live.conftest import PASSWORD, Result, run_command
 from tests.servers.counting_proxy import CountingProxy, Exchange, round_trips
 from tests.servers.keycloak import Realm
@@ -203,6 +205,40 @@ def test_a_cut_off_on_an_integration_server_is_the_third_round_trip(tmp_path: Pa
         assert _trips_to_the_cut_off(proxy.seen) == 3
         assert round_trips(proxy.seen) == 4
         assert len(proxy.seen) == 9
+
+
+NOT_FOR_NOTHING = {
+    "tenacity",
+    "rich",
+    "ruamel",
+    "deepdiff",
+    "jsonschema",
+    "oauthdeploy.workflow.writing",
+    "oauthdeploy.running.apply",
+    "oauthdeploy.planning.revocation.audit_schema",
+    "oauthdeploy.reports.json",
+    "oauthdeploy.running.event_documents",
+}
+
+
+@pytest.mark.parametrize("words", [("plan",), ("drift",), ("apply", "--yes")])
+def test_a_run_that_finds_nothing_to_do_loads_nothing_of_what_writes(words: tuple[str, ...], tmp_path: Path) -> None:
+    """Imports are most of the time of a run that changes nothing, and such runs are the most frequent ones."""
+    users = (SeedUser("deployer", PASSWORD, ("Administrators",)),)
+    config = ServerConfig(role="both", data_dir=tmp_path / "data", users=users, accept_client_id=True)
+    code = (
+        "import sys; from oauthdeploy.cli.entrypoint import run; code = run(sys.argv[1:]); "
+        f"print(*sorted(n for n in sys.modules if n in {NOT_FOR_NOTHING!r})); sys.exit(code)"
+    )
+    with start(config) as server:
+        lines = ["version: 1", "name: near", "servers:", "  main:", "    role: both", "    driver: webmethods"]
+        lines += [f"    url: {server.url}", "    credentials: {username: deployer, password: '${env:P}'}", "clients:"]
+        lines += ['  client-1: {name: Client 1, version: "1", type: public}']
+        (tmp_path / "oauthdeploy.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        assert run_command(tmp_path, "apply", "--yes", env={"P": PASSWORD}).code == 0
+        found = process(*words, code=code, cwd=tmp_path, env={**os.environ, "P": PASSWORD})
+    assert found.code == 0, found.err
+    assert found.out.splitlines()[-1] == ""
 
 
 def test_servers_are_cut_off_at_once_however_many_there_are(start_opa: Callable[..., Opa], tmp_path: Path) -> None:

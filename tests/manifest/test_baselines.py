@@ -18,8 +18,8 @@ from oauthdeploy.manifest.baselines import (
     parse_baseline,
     read_baseline,
     schema_text,
-    with_entries,
 )
+from oauthdeploy.manifest.editing.baseline_entries import with_entries
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.planning.drift.baseline import AcceptableClass, BaselineEntry
 
