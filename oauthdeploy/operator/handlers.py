@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import kopf
-from msgspec import Struct, field
+from msgspec import Struct
 
 from oauthdeploy.operator.agenda import Agenda, Key, Reference
 from oauthdeploy.operator.metrics import Metrics
@@ -54,15 +54,13 @@ class Options(Struct, frozen=True):
     grace_seconds: float = 20.0
 
 
-class Operator(Struct):
+class Operator:
     """One replica: what it knows of the cluster, and its workers."""
 
-    worker: Worker
-    options: Options
-    metrics: Metrics = field(default_factory=Metrics)
-
-    def __post_init__(self) -> None:
-        options = self.options
+    def __init__(self, worker: Worker, options: Options) -> None:
+        self.worker = worker
+        self.options = options
+        self.metrics = Metrics()
         self.agenda = Agenda(
             workers=options.workers, per_namespace=options.per_namespace, per_server=options.per_server
         )
