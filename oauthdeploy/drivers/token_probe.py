@@ -34,6 +34,7 @@ class HttpProver:
         self._servers = servers
         self._introspection = introspection
         self._base = base
+        self._found: dict[str, str] = {}
 
     def is_active(self, server: str, token: Secret) -> bool | None:
         """See `Prover`. Raises UnexpectedAnswer for a response without `active`."""
@@ -41,7 +42,12 @@ class HttpProver:
         auth = _introspector(entry)
         if auth is None:
             return None
-        endpoint = self._introspection.get(server, "") or self._discovered(server, entry)
+        endpoint = self._introspection.get(server, "")
+        if not endpoint:
+            if server not in self._found:
+                self._found[server] = self._discovered(server, entry)
+            # Metadata are those of the server, so a run reads them once, however many tokens it tries.
+            endpoint = self._found[server]
         if not endpoint:
             return None
         return self._introspected(server, entry, endpoint, auth, token)

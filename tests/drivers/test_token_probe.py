@@ -71,14 +71,19 @@ def undeclared() -> HttpProver:
 
 @pytest.mark.parametrize("place", [RFC8414, OPENID_CONNECT])
 def test_the_endpoint_is_that_of_the_metadata(place: str) -> None:
-    """Those of RFC 8414, with the path of the issuer after the well-known one, or else those of OpenID Connect."""
+    """Those of RFC 8414, with the path of the issuer after the well-known one, or else those of OpenID Connect; they are read
+    once, however many tokens are tried.
+    """
     told = {"issuer": "https://login.example.com/realms/shop/", "introspection_endpoint": ENDPOINT}
     with responses.RequestsMock() as stub:
         if place == OPENID_CONNECT:
             stub.get(RFC8414, status=404)
         stub.get(place, json=told)
         stub.post(ENDPOINT, json={"active": True})
-        assert undeclared().is_active("login", TOKEN) is True
+        prover = undeclared()
+        assert prover.is_active("login", TOKEN) is True
+        assert prover.is_active("login", Secret("another", "test")) is True
+        assert stub.assert_call_count(place, 1)
 
 
 @pytest.mark.parametrize(
