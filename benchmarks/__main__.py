@@ -110,7 +110,7 @@ def _rows(part: str, given: argparse.Namespace, folder: Path, absent: dict[str, 
     if part == "webmethods":
         yield from others.webmethods(given.clients, given.rounds, folder)
     elif part == "keycloak":
-        server = keycloak_server.launch(folder / "server", os.getpid())
+        server = keycloak_server.launch(folder / "server", os.getpid(), keycloak_server.HEAP_OF_MANY_RUNS)
         try:
             estate = Estate(given.clients, given.scopes)
             yield from keycloak.rows(
