@@ -12,7 +12,9 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -140,7 +142,19 @@ class Disclosure:
 
 
 def _compact(document: Any, ensure_ascii: bool) -> str:
+    if not ensure_ascii:
+        with suppress(UnicodeEncodeError):  # Half of a surrogate pair, which a server can send.
+            return _encoder()(document).decode()
     return json.dumps(document, ensure_ascii=ensure_ascii, separators=(",", ":"), default=str)
+
+
+@cache
+def _encoder() -> Callable[[Any], bytes]:
+    """Writes a document in a tenth of the time of `json`: the journal of a large apply has thousands."""
+    # Imported here, since `version` and the help load this module too.
+    from msgspec.json import Encoder
+
+    return Encoder(enc_hook=str).encode
 
 
 def _encodings(secret: str) -> Iterator[str]:

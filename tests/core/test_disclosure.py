@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -87,3 +88,26 @@ def test_a_value_that_is_an_address_and_a_secret_stays_secret(secret_first: bool
     known.add_reference("https://a.example/x", "${env:URL}")
     known.add_secret("https://a.example/x")
     assert known.clean("at https://a.example/x")[0] == "at ***"
+
+
+TEXTS = st.text(st.characters(exclude_categories=()))
+"""Text from servers may have half of a surrogate pair, which is no UTF-8."""
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
+
+
+@pytest.mark.parametrize("ensure_ascii", [False, True])
+@given(document=st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=12))
+def test_a_line_of_json_is_the_document(document: Any, ensure_ascii: bool) -> None:
+    """On one line, whatever is in it, and read again as what it was."""
+    line = Disclosure().json_line(document, ensure_ascii=ensure_ascii)
+    assert len(line.split("\n")) == 1
+    assert json.loads(line) == document
+    assert not ensure_ascii or line.isascii()
+
+
+@pytest.mark.parametrize("beside", ["plain", "\udc00"])
+def test_a_secret_in_a_line_of_json_is_masked_by_either_writer(beside: str) -> None:
+    known = Disclosure()
+    known.add_secret("hunter-22")
+    assert json.loads(known.json_line({"a": ["hunter-22", beside]})) == {"a": ["***", beside]}
+    assert known.take_kept_back() == 1
