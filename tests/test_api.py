@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -117,3 +119,18 @@ def examples_of(text: str) -> list[str]:
     found = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert found
     return found
+
+
+def test_the_signature_of_every_value_can_be_read() -> None:
+    """`help` and editors ask for it, also where a type is imported for type checkers alone (`core.values`)."""
+    unread = []
+    for module in pkgutil.walk_packages(oauthdeploy.__path__, "oauthdeploy."):
+        if module.name.endswith("__main__"):
+            continue
+        for value in vars(importlib.import_module(module.name)).values():
+            if inspect.isclass(value) and issubclass(value, msgspec.Struct) and value.__struct_config__.frozen:
+                try:
+                    inspect.signature(value)
+                except NameError:
+                    unread.append(f"{value.__module__}.{value.__qualname__}")
+    assert unread == []

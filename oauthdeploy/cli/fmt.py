@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
-from msgspec import Struct
 
 from oauthdeploy.cli import streams
 from oauthdeploy.cli.command import command
@@ -16,6 +15,7 @@ from oauthdeploy.cli.options import Source
 from oauthdeploy.cli.output import Output
 from oauthdeploy.core.errors import OAuthDeployError
 from oauthdeploy.core.exit_codes import ExitCode
+from oauthdeploy.core.values import LateTyped
 
 if TYPE_CHECKING:
     from oauthdeploy.core.diagnostics import Diagnostic
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 
 
-class Draft(Struct, frozen=True):
+class Draft(LateTyped, frozen=True):
     """One file: its original text, its bytes, and its canonical text."""
 
     text: Text

@@ -42,6 +42,7 @@ from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
 from oauthdeploy.core.errors import Unsupported
 from oauthdeploy.core.secrets import Secret
+from oauthdeploy.core.values import LateTyped
 from oauthdeploy.model.capabilities import Capabilities, DriverFacts
 from oauthdeploy.model.fields import Model, Unparsed
 from oauthdeploy.model.identities import Identity
@@ -60,7 +61,7 @@ API_VERSION = 1
 """The version of this interface. A driver for another major version is rejected with a message."""
 
 
-class DriverInfo(Struct, frozen=True):
+class DriverInfo(LateTyped, frozen=True):
     """A driver as it is registered: its facts, how to open it, and the version of this interface that it implements.
 
     `open` is None for a driver whose server is never connected to (`external`). `sign_in` returns the authentication of
@@ -85,7 +86,7 @@ class BundleRequest(Struct, frozen=True):
     desired: DesiredState
 
 
-class SignIn(Struct, frozen=True):
+class SignIn(LateTyped, frozen=True):
     """The input of a sign-in: the validated credentials and options of a server entry.
 
     `token_client` creates an HTTP client with the entry's TLS, proxy and limits that can only send a POST to the given path
@@ -97,7 +98,7 @@ class SignIn(Struct, frozen=True):
     token_client: Callable[[str], AdminClient]
 
 
-class Connection(Struct, frozen=True):
+class Connection(LateTyped, frozen=True):
     """The input of a driver: its server's name and entry, the validated driver-specific parts, and the HTTP client.
 
     `base` is the folder that relative paths in the entry start from.

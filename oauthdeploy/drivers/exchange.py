@@ -19,6 +19,7 @@ from oauthdeploy.core.errors import (
     UnexpectedAnswer,
     Unreachable,
 )
+from oauthdeploy.core.values import LateTyped
 from oauthdeploy.drivers.json_wire import NotJson, Route, clean, decode, error_code, is_json, media_type, server_words
 from oauthdeploy.drivers.rate_limit import http_date
 from oauthdeploy.drivers.transport import SAFE_METHODS, redirect_host
@@ -42,7 +43,7 @@ class Answer(Struct, frozen=True):
     made: str = ""
 
 
-class Call(Struct, frozen=True):
+class Call(LateTyped, frozen=True):
     """One request of a driver."""
 
     server: str

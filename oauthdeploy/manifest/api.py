@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
+from oauthdeploy.core.values import LateTyped
 from oauthdeploy.manifest.digest import manifest_digest, part_digests
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.model.fields import Model
@@ -56,7 +57,7 @@ class ManifestRequest(Struct, frozen=True):
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
 
-class Manifest(Struct, frozen=True, dict=True):
+class Manifest(LateTyped, frozen=True, dict=True):
     """A manifest without errors.
 
     `base` is the folder that relative paths start from; `locate` finds the place of a path in the files; `trace` returns where

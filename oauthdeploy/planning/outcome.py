@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics
+from oauthdeploy.core.values import LateTyped
 from oauthdeploy.model.state import TokenCount
 from oauthdeploy.planning.changes import Action, Change
 
@@ -44,7 +45,7 @@ class Outcome(Struct, frozen=True):
     found: TokenCount | None = None
 
 
-class ApplyReport(Struct, frozen=True):
+class ApplyReport(LateTyped, frozen=True):
     """The result of an apply. `verification` are findings from reading the objects again; none means that all is as planned.
 
     `delivered` names the destinations of secrets, by written address. `interrupted` is true after Ctrl-C or SIGTERM.

@@ -21,6 +21,7 @@ from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.diagnostics import Diagnostic, Diagnostics, Path, SourceSpan
+from oauthdeploy.core.values import LateTyped
 from oauthdeploy.planning.changes import Risk, Stage
 from oauthdeploy.planning.outcome import Status
 
@@ -40,7 +41,7 @@ Locate = Callable[[Path], SourceSpan | None]
 """Finds the position of a path of the manifest in its files."""
 
 
-class ManifestView(Struct, frozen=True):
+class ManifestView(LateTyped, frozen=True):
     """What a report uses of the manifest: positions, files, and desired state. All of it is optional."""
 
     locate: Locate = lambda _path: None
@@ -277,7 +278,7 @@ class Remark(Struct, frozen=True):
     shown: int = 3
 
 
-class Report(Struct, frozen=True):
+class Report(LateTyped, frozen=True):
     """The result of one command.
 
     `name` is the manifest's (`A and B` for a comparison), `headline` the summary, which comes last in text. `servers` are

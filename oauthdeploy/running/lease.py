@@ -29,6 +29,7 @@ from oauthdeploy.core.errors import LockBusy, OAuthDeployError
 from oauthdeploy.core.extras import needs_extra
 from oauthdeploy.core.processes import account_name
 from oauthdeploy.core.urls import normalized_url
+from oauthdeploy.core.values import LateTyped
 from oauthdeploy.running.clock import utc_now
 from oauthdeploy.running.lock import Holder
 from oauthdeploy.running.signals import unwinding
@@ -93,7 +94,7 @@ def kubernetes_client() -> Client:
         ) from None
 
 
-class LeaseHome(Struct, frozen=True):
+class LeaseHome(LateTyped, frozen=True):
     """Where Leases are kept: a namespace, and the client of its cluster; None: that of this process's configuration."""
 
     namespace: str

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret, is_masked
+from oauthdeploy.core.values import LateTyped
 from oauthdeploy.drivers.base import Applied, Deliver, Driver
 from oauthdeploy.model.objects import Client, ClientType, DeliverTo, Side
 from oauthdeploy.planning.changes import Action, Change
@@ -39,7 +40,7 @@ class Delivered(Struct, frozen=True):
         return f"The secret that the server generated was not delivered: {self.problem.detail}"
 
 
-class SecretHandover(Struct, frozen=True):
+class SecretHandover(LateTyped, frozen=True):
     """Delivers the secrets that drivers hand over, and those in their results. Safe to use from several threads."""
 
     drivers: Mapping[str, Driver]

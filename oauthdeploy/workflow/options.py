@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from oauthdeploy.core.errors import OAuthDeployError
+from oauthdeploy.core.values import LateTyped
 from oauthdeploy.drivers.base import ServerReport
 from oauthdeploy.manifest.api import Manifest
 from oauthdeploy.planning.changes import Risk
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from oauthdeploy.running.lease import LeaseHome
 
 
-class RunOptions(Struct, frozen=True):
+class RunOptions(LateTyped, frozen=True):
     """Options of a run.
 
     `servers` restricts the run to some servers; `targets` and `excludes` are address globs. `parallelism` caps the requests
