@@ -1,4 +1,4 @@
-"""Writes sorted nodes with assigned comments as canonical text, with ruamel.yaml's emitter.
+"""Writes sorted nodes with assigned comments as canonical text.
 
 Two spaces of indentation, also for lists in mappings; one empty line between sections and at most one elsewhere; comments two
 spaces after what they are beside. A list of plain values is in brackets if it fits into the line; a mapping stays in braces if
@@ -7,17 +7,12 @@ its author wrote it so and it fits; anything with a comment inside is a block.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from ruamel.yaml import events
-from ruamel.yaml.emitter import Emitter, ScalarAnalysis
-from ruamel.yaml.error import CommentMark
 from ruamel.yaml.nodes import CollectionNode, MappingNode
-from ruamel.yaml.tokens import CommentToken
 
-from oauthdeploy.manifest.editing.nodes import ALIAS, Entry, Scalar, Value, entries, notes, notes_of, owner
+from oauthdeploy.manifest.editing.nodes import ALIAS, Entry, Notes, Scalar, Value, entries, notes, notes_of, owner
 from oauthdeploy.manifest.editing.read import Text
 from oauthdeploy.manifest.scalars import can_be_plain, is_typed, quoted, written
 from oauthdeploy.manifest.yaml_reader import NULLS
@@ -27,8 +22,6 @@ WIDTH: Final = 100
 
 _LONGEST_KEY: Final = 1000
 """YAML requires a question mark before a longer key."""
-
-_NO_TAG: Final = (True, True, True)
 
 
 def write_text(text: Text, header: Iterable[str]) -> str:
@@ -54,35 +47,11 @@ def write_text(text: Text, header: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in top) + body + "".join(f"{line}\n" for line in end)
 
 
-class _Emitter(Emitter):
-    """ruamel.yaml's emitter. It receives scalars as they are to be written, and indents lists by two columns at any depth."""
-
-    MAX_SIMPLE_KEY_LENGTH = _LONGEST_KEY + 1
-
-    def expect_block_sequence(self) -> None:
-        # After a comment beside the key of a list, the emitter would omit the end of a later line.
-        self.no_newline = False
-        self.indention = self.indention or self.column == 0
-        self.increase_indent(flow=False, sequence=True)
-        self.state = self.expect_first_block_sequence_item
-
-    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
-        return ScalarAnalysis(scalar, False, False, True, True, True, True, True)
-
-    def choose_scalar_style(self) -> str:
-        return ""
-
-    def write_plain(self, text: str, split: bool = True) -> None:  # noqa: ARG002 - ruamel.yaml's signature
-        if text:
-            self.write_indicator(text, True)
-
-
 class _Writer:
-    """Passes nodes to the emitter. `sealed`: the last output ends in significant empty lines, so none may be added."""
+    """Collects lines. `sealed`: the last output ends in significant empty lines, so none may be added."""
 
     def __init__(self) -> None:
-        self._out = io.StringIO()
-        self._emit = _Emitter(self._out).emit
+        self._lines: list[str] = []
         self.sealed = False
 
     def block(self, root: CollectionNode, *, first: bool) -> str:
@@ -93,18 +62,17 @@ class _Writer:
                 found = notes(owner(entry))
                 found.above = ("", *found.above)
             before = entry
-        self._emit(events.StreamStartEvent())
-        self._emit(events.DocumentStartEvent(explicit=False))
-        self._collection(root, 0, None, notes_of(root).tail, first=first)
-        self._emit(events.DocumentEndEvent(explicit=False))
-        self._emit(events.StreamEndEvent())
-        return self._out.getvalue()
+        self._collection(root, 0, notes_of(root).tail, first=first)
+        return "".join([f"{line}\n" for line in self._lines])
 
     def lone(self, root: Value, beside: Sequence[str]) -> str:
         """The text of a file that is one scalar, or contains only comments."""
-        if isinstance(root, Scalar) and root.empty:
+        if isinstance(root, CollectionNode):
+            text = flow_text(root) or ""
+        elif root.empty:
             return "".join(f"{comment}\n" for comment in beside)
-        text = self._leaf(root, 0, None, "", beside)
+        else:
+            text = _scalar(root, 0, 0, beside, alone=True)
         block = isinstance(root, Scalar) and root.block
         return (text if block else "  ".join([text, *beside])) + "\n"
 
@@ -118,16 +86,9 @@ class _Writer:
         self.sealed = self.sealed and not found
         return found
 
-    def _above(self, lines: Iterable[str], column: int, *, first: bool = False) -> list[CommentToken]:
-        return [_token(line, column if line else 0) for line in self.lines(lines, first=first)]
-
-    def _after(self, beside: Sequence[str], below: Iterable[str], column: int) -> CommentToken | None:
-        """What is beside a value and below it. (The emitter puts one space before a comment.)"""
-        lines = self.lines(below)
-        if not beside and not lines:
-            return None
-        text = "".join(f"\n{' ' * column}{line}" if line else "\n" for line in lines)
-        return _token("".join(f" {line}" for line in beside) + text, 0)
+    def _write_lines(self, lines: Sequence[str], indent: int, *, first: bool = False) -> None:
+        pad = " " * indent
+        self._lines += [f"{pad}{line}" if line else "" for line in self.lines(lines, first=first)]
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
@@ -135,64 +96,84 @@ class _Writer:
         self,
         node: CollectionNode,
         indent: int,
-        comment: Any,
-        tail: Iterable[str],
+        tail: Sequence[str],
         *,
+        start: str = "",
         first: bool = True,
         pinned: bool = False,
     ) -> None:
-        """A block list or mapping."""
-        mapping = isinstance(node, MappingNode)
-        start = events.MappingStartEvent if mapping else events.SequenceStartEvent
-        end = events.MappingEndEvent if mapping else events.SequenceEndEvent
-        self._emit(start(node.anchor, None, True, flow_style=False, comment=comment))
+        """A block list or mapping, whose first line begins with `start` if that is not just the indentation."""
+        pad = " " * indent
         for entry in entries(node):
-            self._entry(entry, indent, first=first, pinned=pinned)
-            first = pinned = False
-        self._emit(end(comment=[None, self._above(tail, indent)]))
+            self._entry(entry, indent, start or pad, first=first, pinned=pinned)
+            start, first, pinned = pad, False, False
+        if tail:
+            self._write_lines(tail, indent)
 
-    def _entry(self, entry: Entry, indent: int, *, first: bool, pinned: bool) -> None:
+    def _entry(self, entry: Entry, indent: int, start: str, *, first: bool, pinned: bool) -> None:
         """One entry. `pinned`: a comment that ignores findings applies to its line, so values stay on theirs."""
         key, value = entry
         about = notes_of(owner(entry))
-        above = self._above(about.above, indent, first=first)
+        if about.above:
+            self._write_lines(about.above, indent, first=first)
         self.sealed = False
         sign = "-"
         if key is not None:
-            sign = inline(Scalar(key.value, '"') if key.block else key, flow=False)
-            self._emit(events.ScalarEvent(None, None, _NO_TAG, sign, comment=_slot(None, above)))
-            sign, above = f"{sign}:", []
-        pinned = pinned or about.ignore
-        if isinstance(value, CollectionNode) and value.value and not _fits(value, len(sign) + indent, pinned):
-            after = self._after(about.beside, (), 0)
-            # In a list, the first line is that of the dash if nothing is in between.
-            joined = key is None and not (value.anchor or after or any(notes_of(owner(entries(value)[0])).above))
-            tail = (*notes_of(value).tail, *about.below)
-            self._collection(value, indent + 2, _slot(after, above), tail, pinned=pinned and joined)
-            return
-        literal = isinstance(value, Scalar) and value.block
-        text = self._leaf(value, indent, key, sign, about.beside)
-        below = about.below if isinstance(value, Scalar) else (*notes_of(value).tail, *about.below)
-        after = self._after(() if literal else about.beside, below, indent + 2)
-        self._emit(events.ScalarEvent(value.anchor, None, _NO_TAG, text, comment=_slot(after, above)))
-        self.sealed = isinstance(value, Scalar) and literal and value.lines[0].endswith("+")
-
-    def _leaf(self, value: Value, indent: int, key: Scalar | None, sign: str, beside: Sequence[str]) -> str:
-        """A value that begins on the line of its key or dash; a file that is one scalar has neither."""
+            sign = f"{inline(key, flow=False)}:" if not key.block else f"{written(key.value)}:"
+        column = indent + len(sign)
+        if len(sign) > _LONGEST_KEY + 1:
+            self._lines.append(f"{start}? {sign[:-1]}")
+            start, sign = " " * indent, ":"
+        below: Sequence[str] = about.below
+        literal = False
         if isinstance(value, CollectionNode):
-            return flow_text(value) or ""
-        if value.empty and key is not None:
-            return ""
-        if value.block:
-            head = "".join(f"  {comment}" for comment in beside)
-            return _over_lines([value.lines[0] + head, *value.lines[1:]], indent)
-        text = inline(value, flow=False)
-        # A file that is one scalar keeps no lines: at the left margin they could be YAML's own indicators.
-        if sign and value.lines:
-            column = indent + len(sign) + len(_anchor(value)) + 1
-            if "\n" in value.value or column + len(text) > WIDTH:
-                return _over_lines(value.lines, indent)
-        return text
+            below = (*notes_of(value).tail, *below)
+            pinned = pinned or about.ignore
+            found = _on_one_line(value, column, pinned)
+            if found is None:
+                self._nested(value, about, indent, f"{start}{sign}", below, short=len(sign) == 1, pinned=pinned)
+                return
+            text = found
+        else:
+            literal = value.block
+            empty = value.empty and key is not None
+            text = "" if empty else _scalar(value, indent, column, about.beside, alone=False)
+        line = f"{start}{sign}{_anchor(value)} {text}" if text else f"{start}{sign}{_anchor(value)}"
+        self._lines.append("  ".join([line, *about.beside]) if about.beside and not literal else line)
+        if below:
+            self._write_lines(below, indent + 2)
+        self.sealed = literal and isinstance(value, Scalar) and value.lines[0].endswith("+")
+
+    def _nested(
+        self,
+        value: CollectionNode,
+        about: Notes,
+        indent: int,
+        head: str,
+        tail: Sequence[str],
+        *,
+        short: bool,
+        pinned: bool,
+    ) -> None:
+        """A block; `head` is its line so far, with the key or dash. After a dash (`short`), that is also the line of its first
+        entry, if nothing is in between.
+        """
+        if short and not (value.anchor or about.beside or any(notes_of(owner(entries(value)[0])).above)):
+            self._collection(value, indent + 2, tail, start=f"{head} ", pinned=pinned)
+            return
+        self._lines.append("  ".join([f"{head}{_anchor(value)}", *about.beside]))
+        self._collection(value, indent + 2, tail)
+
+
+def _scalar(value: Scalar, indent: int, column: int, beside: Sequence[str], *, alone: bool) -> str:
+    """A scalar after its key or dash, which ends at `column`; a file that is one scalar (`alone`) has neither."""
+    if value.block:
+        head = "".join(f"  {comment}" for comment in beside)
+        return _over_lines([value.lines[0] + head, *value.lines[1:]], indent)
+    text = inline(value, flow=False)
+    # A file that is one scalar keeps no lines: at the left margin they could be YAML's own indicators.
+    wide = column + len(_anchor(value)) + 1 + len(text) > WIDTH
+    return _over_lines(value.lines, indent) if value.lines and not alone and (wide or "\n" in value.value) else text
 
 
 def flow_text(value: Value) -> str | None:
@@ -217,15 +198,19 @@ def flow_text(value: Value) -> str | None:
     return f"{{{joined}}}" if isinstance(value, MappingNode) else f"[{joined}]"
 
 
-def _fits(value: CollectionNode, column: int, pinned: bool) -> bool:
-    """True if the value is to be in brackets on the line of its key, which ends at `column`."""
+def _on_one_line(value: CollectionNode, column: int, pinned: bool) -> str | None:
+    """The value in brackets if it is to be on the line of its key, which ends at `column`."""
+    if not value.value:
+        return flow_text(value) or ""
     if pinned and not (value.flow_style and value.start_mark and value.start_mark.line < value.end_mark.line):
-        return bool(value.flow_style)
-    plain = not any(isinstance(inner, CollectionNode) and inner.value for _key, inner in entries(value))
-    if not (value.flow_style if isinstance(value, MappingNode) else plain):
-        return False
+        return flow_text(value) or "" if value.flow_style else None
+    if isinstance(value, MappingNode):
+        if not value.flow_style:
+            return None
+    elif any(isinstance(inner, CollectionNode) and inner.value for inner in value.value):
+        return None
     text = flow_text(value)
-    return text is not None and column + len(_anchor(value)) + 1 + len(text) <= WIDTH
+    return text if text is not None and column + len(_anchor(value)) + 1 + len(text) <= WIDTH else None
 
 
 def _over_lines(lines: Sequence[str], indent: int) -> str:
@@ -250,15 +235,6 @@ def _single_blanks(lines: Iterable[str]) -> list[str]:
         if line or found[-1:] != [""]:
             found.append(line)
     return found
-
-
-def _slot(after: CommentToken | None, above: list[CommentToken]) -> Any:
-    """Comments in the form of an event."""
-    return [after, above or None] if after or above else None
-
-
-def _token(text: str, column: int) -> CommentToken:
-    return CommentToken(f"{text}\n", CommentMark(column))
 
 
 def inline(scalar: Scalar, *, flow: bool) -> str:
