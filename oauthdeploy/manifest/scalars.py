@@ -18,6 +18,8 @@ _TYPED = re.compile(
 
 _START = r"(?![-.]{3})(?:[^\s\-?:,\[\]{}#&*!|>'\"%@`]|-(?=[A-Za-z0-9.]))"
 _PLAIN = re.compile(_START)
+_NOT_PLAIN: Final = re.compile(r":(?: |\Z)| (?:#|\Z)")
+_NOT_PLAIN_IN_FLOW: Final = re.compile(rf"[,\[\]{{}}?]|{_NOT_PLAIN.pattern}")
 _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0", "\x1b": "\\e"}
 
 
@@ -31,9 +33,8 @@ def can_be_plain(text: str, *, flow: bool) -> bool:
 
     Between brackets a question mark is refused too: YAML 1.2 allows it, and readers of YAML 1.1 stumble over it.
     """
-    if not _PLAIN.match(text) or text[-1] in " :" or ": " in text or " #" in text or not text.isprintable():
-        return False
-    return not (flow and any(sign in text for sign in ",[]{}?"))
+    refused = (_NOT_PLAIN_IN_FLOW if flow else _NOT_PLAIN).search(text)
+    return refused is None and _PLAIN.match(text) is not None and text.isprintable()
 
 
 def quoted(text: str) -> str:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.core.garbage_collector import paused
-from oauthdeploy.manifest.editing.nodes import IGNORE_MARK, entries, notes, owner, settle
+from oauthdeploy.manifest.editing.nodes import IGNORE_MARK, entries, notes, owner
 from oauthdeploy.manifest.editing.order import put_in_order
 from oauthdeploy.manifest.editing.read import Text, comments_of, read_text
 from oauthdeploy.manifest.editing.write import write_text
@@ -62,14 +62,13 @@ def _masked(item: Diagnostic, source: Source) -> Diagnostic:
 
 def canonical_text(tree: Text) -> str:
     """The canonical text of a tree; sorts the tree."""
-    settle((None, tree.root))
     return write_text(tree, _ordered(tree))
 
 
 def _ordered(tree: Text) -> tuple[str, ...]:
     """Sort the tree, and remove the lines at the top of the file that stay there. Returns those lines."""
     before = entries(tree.root)[:1]
-    put_in_order(tree.root)
+    put_in_order(tree.root, anchored=tree.anchored)
     if not before or entries(tree.root)[:1] == before:
         return ()
     first, now = (notes(owner(entry)) for entry in (before[0], entries(tree.root)[0]))

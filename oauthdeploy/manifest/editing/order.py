@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 
-from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.nodes import CollectionNode, MappingNode
 
 from oauthdeploy.core.diagnostics import Path
 from oauthdeploy.manifest.compose import OBJECT_SECTIONS
@@ -15,27 +15,31 @@ from oauthdeploy.manifest.editing.nodes import ALIAS, Entry, Scalar, Value, entr
 from oauthdeploy.manifest.problems import models_at
 
 
-def put_in_order(root: Value) -> None:
+def put_in_order(root: Value, *, anchored: bool) -> None:
     """Sort the keys of every object that the model knows, in place. Unknown keys come last, in their order.
 
     A mapping keeps its order if sorting would change the meaning: if an alias would come before its anchor, or a comment that
-    ignores a finding on the first line of a list's entry would be beside another key.
+    ignores a finding on the first line of a list's entry would be beside another key. `anchored`: there may be anchors.
     """
-    anchors = Counter(name for name, anchor in _marks(root) if anchor)
+    anchors = Counter(name for name, anchor in _marks(root) if anchor) if anchored else Counter()
     repeated = frozenset(name for name, times in anchors.items() if times > 1)
-    _visit(root, (), repeated if anchors else None, in_list=False)
+    if isinstance(root, CollectionNode):
+        _visit(root, (), repeated if anchors else None, in_list=False)
 
 
-def _visit(node: Value, path: Path, repeated: frozenset[str] | None, *, in_list: bool) -> None:
+def _visit(node: CollectionNode, path: Path, repeated: frozenset[str] | None, *, in_list: bool) -> None:
     if isinstance(node, MappingNode):
         ranks = _ranks(_pattern(path))
         if ranks and not (in_list and _pinned(node)):
             _sort(node, ranks, repeated)
         for key, value in node.value:
-            _visit(value, (*path, key.value), repeated, in_list=False)
-    elif isinstance(node, SequenceNode):
-        for item in node.value:
-            _visit(item, (*path, 0), repeated, in_list=True)
+            if isinstance(value, CollectionNode):
+                _visit(value, (*path, key.value), repeated, in_list=False)
+        return
+    path = (*path, 0)
+    for item in node.value:
+        if isinstance(item, CollectionNode):
+            _visit(item, path, repeated, in_list=True)
 
 
 def _pinned(node: MappingNode) -> bool:

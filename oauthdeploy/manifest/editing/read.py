@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -50,13 +50,17 @@ _BLOCK_HEADER: Final = re.compile(r"[|>][+-]?([1-9]?)[+-]?[ \t]*(#[^\n]*)?(?:\n|
 
 
 class Text(Struct):
-    """A whole file. `header` is above `---`, with the directive; `start` is beside it, and None if there is none."""
+    """A whole file. `header` is above `---`, with the directive; `start` is beside it, and None if there is none.
+
+    `anchored`: it may have anchors.
+    """
 
     root: Value
     header: Sequence[str] = ()
     directives: Sequence[str] = ()
     start: Sequence[str] | None = None
     trivia: Sequence[Trivia] = ()
+    anchored: bool = False
 
     @property
     def comments(self) -> Counter[str]:
@@ -94,7 +98,7 @@ class _Reader:
 
     def read(self) -> Text:
         """The whole file."""
-        text = Text(Scalar(""), trivia=self._trivia)
+        text = Text(Scalar(""), trivia=self._trivia, anchored="&" in self._text)
         self._next()
         event = self._next()
         if event.__class__ is not StreamEndEvent:
@@ -124,8 +128,8 @@ class _Reader:
 
     def _beside(self) -> list[str]:
         """The comment on the line where the last value ends. (A block scalar ends with its line.)"""
-        match = None if self._text.endswith("\n", 0, self._at) else _BESIDE.match(self._text, self._at)
-        if match is None:
+        text, at = self._text, self._at
+        if text.startswith("\n", at) or text.endswith("\n", 0, at) or (match := _BESIDE.match(text, at)) is None:
             return []
         self._at = match.end()
         return [self._note(match.start(1), match[1]).text]
@@ -167,22 +171,23 @@ class _Reader:
         if above or beside:
             found = notes(node if key is None else key)
             found.above += (*above,)
-            found.beside += (*beside,)
+            found.put_beside(beside)
         return node
 
-    def _lead_in(self, event: Any) -> Iterator[Trivia]:
+    def _lead_in(self, event: Any) -> list[Trivia]:
         """What is before a value, and between its anchor and itself."""
         start = event.start_mark.index
         if event.__class__ is ScalarEvent and not event.value and not event.style and not event.anchor:
             # An empty value is at the position of its indicator, or of whatever follows.
             if "\n" not in self._text[self._at : start] and "#" not in self._text[self._at : start]:
                 self._at = max(self._at, start)
-            return
-        yield from self._before(start)
+            return []
+        found = self._before(start)
         if event.anchor and event.__class__ is not AliasEvent:
             self._at = start + 1 + len(event.anchor)
             if event.__class__ is not ScalarEvent or event.value or event.style:
-                yield from self._before(self._past(self._at))
+                found += self._before(self._past(self._at))
+        return found
 
     def _past(self, index: int) -> int:
         """The position of what follows after comments."""
@@ -190,21 +195,23 @@ class _Reader:
         return index if match is None else match.end()
 
     def _scalar(self, event: Any, beside: list[str], *, flow: bool = False) -> Scalar:
-        node = Scalar(event.value, event.style or None, event.start_mark, event.end_mark)
+        style, start, end = event.style or None, event.start_mark, event.end_mark
+        node = Scalar(event.value, style, start, end)
         if node.block:
             self._block_text(node, beside)
-        elif node.style or node.value:
-            if event.start_mark.line != event.end_mark.line and (node.style or not flow):
-                first, *others = self._text[self._at : event.end_mark.index].split("\n")
+        elif style or node.value:
+            if start.line != end.line and (style or not flow):
+                first, *others = self._text[self._at : end.index].split("\n")
                 node.lines = [_trimmed(first), *(_trimmed(line.lstrip(" \t")) for line in others)] if others else ()
-            self._at = event.end_mark.index
+            self._at = end.index
         return node
 
     def _block(self, node: CollectionNode, above: list[str]) -> None:
         """The entries of a block; `above` is above the first one."""
         mapping = isinstance(node, MappingNode)
         while (event := self._next()).__class__ not in _ENDS:
-            above += self._above(node, self._before(event.start_mark.index if mapping else self._dash()))
+            if found := self._before(event.start_mark.index if mapping else self._dash()):
+                above += self._above(node, found)
             if mapping:
                 key = self._scalar(event, above)
                 node.value.append((key, self._value(self._next(), key, above)))
@@ -219,7 +226,7 @@ class _Reader:
 
     def _above(self, node: CollectionNode, items: list[Trivia]) -> list[str]:
         """The lines above an entry, after those that belong to the end of the entry before it."""
-        if not items or not node.value:
+        if not node.value:
             return [item.text for item in items]
         return _hand_out(entries_of(node)[-1], self._column(node), items, self._column)
 
@@ -240,7 +247,7 @@ class _Reader:
                 if item.own:
                     above += [item.text] if item.text else []
                 elif node.value:
-                    notes(owner(entries_of(node)[-1])).beside += (item.text,)
+                    notes(owner(entries_of(node)[-1])).put_beside((item.text,))
                 else:
                     head.append(item.text)
             if is_end:

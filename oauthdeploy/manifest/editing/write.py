@@ -182,16 +182,19 @@ def flow_text(value: Value) -> str | None:
         several = value.block or (value.lines and "\n" in value.value)
         return None if several else inline(value, flow=True)
     parts: list[str] = []
-    for entry in entries(value):
-        key, inner = entry
-        text = None if any(notes_of(owner(entry)).own()) else flow_text(inner)
+    for key, inner in entries(value):
+        about = (inner if key is None else key).comment
+        text = flow_text(inner) if about is None or not any(about.own()) else None
         if text is None or (key is not None and key.block):
             return None
-        name = "" if key is None else inline(key, flow=True)
-        if len(name) > _LONGEST_KEY:
-            return None
-        text = f"{_anchor(inner)} {text}".lstrip(" ")
-        parts.append(f"{name}: {text}" if key is not None else text)
+        if inner.anchor:
+            text = f"&{inner.anchor} {text}"
+        if key is not None:
+            name = inline(key, flow=True)
+            if len(name) > _LONGEST_KEY:
+                return None
+            text = f"{name}: {text}"
+        parts.append(text)
     if value.value and any(notes_of(value).tail):
         return None
     joined = ", ".join(parts)
