@@ -36,16 +36,17 @@ class Reference(str):
 
 def as_node(data: Any, *, braces: bool = False) -> Value:
     """Data as nodes. Mappings inside mappings are written in braces if they fit; `braces`: the outer one too."""
-    if isinstance(data, Mapping):
-        node = collection(mapping=True, flow=braces)
-        node.value = [(_key_node(name), as_node(inner, braces=True)) for name, inner in data.items()]
-        return node
+    if isinstance(data, str):
+        return Scalar(raw_of(data), '"')
     if isinstance(data, list | tuple):
         node = collection(mapping=False)
         node.value = [as_node(inner, braces=braces) for inner in data]
         return node
-    raw = raw_of(data)
-    return Scalar(raw, '"') if isinstance(data, str) else Scalar(raw or "null")
+    if isinstance(data, Mapping):
+        node = collection(mapping=True, flow=braces)
+        node.value = [(_key_node(name), as_node(inner, braces=True)) for name, inner in data.items()]
+        return node
+    return Scalar(raw_of(data) or "null")
 
 
 def _key_node(name: str, *, chosen: bool = False) -> Scalar:
@@ -55,15 +56,15 @@ def _key_node(name: str, *, chosen: bool = False) -> Scalar:
 
 def raw_of(data: Any) -> Any:
     """Data as the loader reads it: every scalar as its text."""
-    if isinstance(data, Mapping):
-        return {str(name): raw_of(inner) for name, inner in data.items()}
+    if isinstance(data, str):
+        return str(data) if isinstance(data, Reference) else data.replace("${", "$${")
     if isinstance(data, list | tuple):
         return [raw_of(inner) for inner in data]
-    if isinstance(data, bool):
-        return "true" if data else "false"
-    if isinstance(data, Reference) or data is None:
-        return None if data is None else str(data)
-    return str(data).replace("${", "$${")
+    if isinstance(data, Mapping):
+        return {str(name): raw_of(inner) for name, inner in data.items()}
+    if data is None:
+        return None
+    return ("true" if data else "false") if isinstance(data, bool) else str(data)
 
 
 class Draft:

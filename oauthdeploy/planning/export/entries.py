@@ -11,7 +11,7 @@ from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.model.capabilities import Capability
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.held_fields import SECTIONS, declared, field_name
-from oauthdeploy.model.objects import KIND_OF, MODEL_OF, OPENS, Client, ClientType, Side
+from oauthdeploy.model.objects import MODEL_OF, OPENS, Client, ClientType, Side
 from oauthdeploy.model.state import LiveObject
 from oauthdeploy.planning.export.draft import UNWRITABLE, Draft
 from oauthdeploy.planning.export.driver_options import option_edits
@@ -35,6 +35,7 @@ class Entries:
         self.left = draft.left
         target = self.options.target
         self.limits = TargetLimits(self.inventory, target) if self.options.levels and target is not None else None
+        self._held: dict[tuple[Kind, str, str], bool] = {}
 
     def entry(
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], known_as: Mapping[str, str] | None = None
@@ -116,7 +117,8 @@ class Entries:
     ) -> Iterator[EntryEdit]:
         """The entry with its fields, its servers (`where`) and its options; nothing if the manifest has it like that."""
         self.draft.named[kind].add(name)
-        told, dropped = self._fields(kind, name, there, target)
+        flat = {server: flatten(item.value) for server, item in there.items()}
+        told, dropped = self._fields(kind, name, there, flat, target)
         values = told if placed else self._accepted(kind, name, told)
         # An entry has one value for all servers, and the source keeps its own.
         narrowed = values != told
@@ -135,7 +137,7 @@ class Entries:
         new, moved = not placed, set(where) != placed
         secret = new and self._takes_secret(kind, where, there)
         if kind is Kind.CLIENT and (secret or not _REGISTERING.isdisjoint(values)):
-            values |= self._type(name, there)
+            values |= self._type(name, there, flat)
         edit = EntryEdit(
             name,
             values={**values, **contents.values},
@@ -162,25 +164,30 @@ class Entries:
         )
 
     def _fields(
-        self, kind: Kind, name: str, sides: Mapping[str, LiveObject], target: LiveObject | None
+        self,
+        kind: Kind,
+        name: str,
+        sides: Mapping[str, LiveObject],
+        flat: Mapping[str, Mapping[str, Any]],
+        target: LiveObject | None,
     ) -> tuple[dict[str, Any], list[str]]:
-        """Values to write and paths to remove, so that the entry matches all sides."""
+        """Values to write and paths to remove, so that the entry matches all sides; `flat` are their fields."""
         model = MODEL_OF[kind]
         managed = self.inventory.managed(kind, name)
         wrong = self.inventory.unfulfilled(kind, name, sides)
         if self.options.levels:
             # The source's value counts on the target too.
             wrong &= managed.keys()
-        flat = {server: flatten(there.value) for server, there in sides.items()}
+        there = flatten(target.value) if target is not None and self.options.target is not None else None
         values: dict[str, Any] = {}
         dropped = [path for path in self.draft.unparsed(object_address(kind, name), sides) if path in managed]
-        for path in _open_paths(model, managed, wrong, sides.values()):
+        for path in _open_paths(model, managed, wrong, sides.values(), flat.values()):
             if kind is Kind.SCOPE and path in OPENS:
                 continue
             live = {
                 server: live_value(model, path, have.get(path), self.inventory.driver(server).defaults.get(kind, {}))
                 for server, have in flat.items()
-                if self._is_comparable(path, server, sides[server])
+                if self._is_comparable(kind, path, server, sides[server], have)
             }
             if not live:
                 continue
@@ -188,16 +195,20 @@ class Entries:
                 dropped += [path] if path in managed else []
                 continue
             value = next(iter(live.values()))
-            if path in managed or self._worth_writing(kind, path, name, value, live, target):
+            if path in managed or self._worth_writing(kind, path, name, value, live, there):
                 values[path] = value
         return values, dropped
 
-    def _type(self, name: str, sides: Mapping[str, LiveObject]) -> Mapping[str, Any]:
+    def _type(
+        self, name: str, sides: Mapping[str, LiveObject], flat: Mapping[str, Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
         """The type of a client that the entry registers, also if it is the default (rule `client-type-missing`)."""
         if TYPE in self.inventory.managed(Kind.CLIENT, name) or (Kind.CLIENT.value, name, TYPE) in self.left:
             return {}
-        told = {flatten(there.value).get(TYPE) for there in sides.values()}
-        shown = all(self._is_comparable(TYPE, server, there) for server, there in sides.items())
+        told = {fields.get(TYPE) for fields in flat.values()}
+        shown = all(
+            self._is_comparable(Kind.CLIENT, TYPE, server, there, flat[server]) for server, there in sides.items()
+        )
         return {TYPE: told.pop()} if shown and len(told) == 1 else {}
 
     def _unwritable(self, kind: Kind, name: str, path: str, live: Mapping[str, Any]) -> bool:
@@ -237,12 +248,18 @@ class Entries:
             edits.append(edit if edit.alike else replace(edit, gone=True))
         return tuple(edits)
 
-    def _is_comparable(self, path: str, server: str, there: LiveObject) -> bool:
-        """Whether the field of an object on a server can be compared there."""
-        kind = KIND_OF[type(there.value)]
-        ends = (server, *([self.options.target] if self.options.target is not None else ()))
-        held = kind not in SECTIONS or all(self.inventory.can(end, field_name(kind, path)) for end in ends)
-        return held and path not in there.incomparable and path in flatten(there.value)
+    def _is_comparable(self, kind: Kind, path: str, server: str, there: LiveObject, fields: Mapping[str, Any]) -> bool:
+        """Whether the field of an object on a server, which has these fields, can be compared there."""
+        return path in fields and path not in there.incomparable and self._is_held(kind, path, server)
+
+    def _is_held(self, kind: Kind, path: str, server: str) -> bool:
+        """Whether the server, and the target of a copy, hold a field. Asked for each object, and answered once."""
+        found = self._held.get((kind, path, server))
+        if found is None:
+            ends = (server, *([self.options.target] if self.options.target is not None else ()))
+            found = kind not in SECTIONS or all(self.inventory.can(end, field_name(kind, path)) for end in ends)
+            self._held[kind, path, server] = found
+        return found
 
     def _worth_writing(
         self,
@@ -251,13 +268,14 @@ class Entries:
         name: str,
         value: Any,
         told: Mapping[str, Any],
-        target: LiveObject | None,
+        target: Mapping[str, Any] | None,
     ) -> bool:
+        """Whether a value that the servers `told` is written; `target` are the fields that the target of a copy has."""
         model = MODEL_OF[kind]
         if value is None or (path == "name" and value == name and self._key_stands_in(kind, path, told)):
             return False
         if self.options.target is not None:
-            have = flatten(target.value).get(path) if target is not None else None
+            have = target.get(path) if target is not None else None
             default = self.inventory.default(self.options.target, model, path)
             known = target is not None or default is not None
             if known and not same(have if have is not None else default, value):
@@ -283,11 +301,15 @@ class Entries:
 
 
 def _open_paths(
-    model: type[Model], managed: Collection[str], wrong: Collection[str], sides: Collection[LiveObject]
+    model: type[Model],
+    managed: Collection[str],
+    wrong: Collection[str],
+    sides: Iterable[LiveObject],
+    fields: Iterable[Iterable[str]],
 ) -> Iterator[str]:
-    """The fields that may have to be written: not write-only, not fulfilled, and parsable."""
+    """The fields that may have to be written: not write-only, not fulfilled, and parsable. `fields` are those of the sides."""
     left_alone = write_only(model) | {path for there in sides for path in there.unparsed}
-    for path in dict.fromkeys([*managed, *(path for there in sides for path in flatten(there.value))]):
+    for path in dict.fromkeys([*managed, *(path for one in fields for path in one)]):
         fulfilled = path in managed and path not in wrong
         if not fulfilled and path not in left_alone and not path.startswith("secret."):
             yield path

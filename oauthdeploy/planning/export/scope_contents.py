@@ -38,23 +38,24 @@ def contents_of(
 ) -> Contents:
     """What the entry of a scope must contain to match its servers; `sides` are the live objects by server."""
     found = Contents()
+    flat = {server: flatten(there.value) for server, there in sides.items()}
+    written = {
+        server: flatten(inventory.desired.objects[Address(Kind.SCOPE, name, server)])
+        for server in inventory.placed(Kind.SCOPE, name)
+    }
     for path in sorted(OPENS):
         if (Kind.SCOPE.value, name, path) in left or any(path in there.unparsed for there in sides.values()):
             continue
         live = {
-            server: live_value(Scope, path, flatten(there.value)[path], {})
-            for server, there in sides.items()
-            if inventory.can(server, field_name(Kind.SCOPE, path)) and path in flatten(there.value)
+            server: live_value(Scope, path, fields[path], {})
+            for server, fields in flat.items()
+            if path in fields and inventory.can(server, field_name(Kind.SCOPE, path))
         }
         if not live:
             continue
         if not all(can_be_written(value) for value in live.values()):
             found.unwritable.append(path)
             continue
-        written = {
-            server: flatten(inventory.desired.objects[Address(Kind.SCOPE, name, server)])
-            for server in inventory.placed(Kind.SCOPE, name)
-        }
         wanted = {server: fields[path] or () for server, fields in written.items() if path in fields}
         if options.levels:
             _copied(inventory, options, path, live, wanted, found)

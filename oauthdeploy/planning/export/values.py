@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -14,6 +15,8 @@ from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import AssignedAs
 from oauthdeploy.planning.inventory import KINDS
 from oauthdeploy.planning.omissions import Omission
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 Keys = tuple[str, ...]
 """The keys that lead to a place in options."""
@@ -108,10 +111,10 @@ class Export(Struct, frozen=True):
 
 def can_be_written(value: Any) -> bool:
     """Whether a live value can be written: servers can send lone surrogates, which have no UTF-8 form."""
-    if isinstance(value, Secret):
-        return False
-    if isinstance(value, Mapping):
-        return all(can_be_written(key) and can_be_written(inner) for key, inner in value.items())
+    if isinstance(value, str):
+        return _SURROGATE.search(value) is None
     if isinstance(value, list | tuple):
         return all(can_be_written(inner) for inner in value)
-    return not isinstance(value, str) or not any("\ud800" <= sign <= "\udfff" for sign in value)
+    if isinstance(value, Mapping):
+        return all(can_be_written(key) and can_be_written(inner) for key, inner in value.items())
+    return not isinstance(value, Secret)
