@@ -70,11 +70,11 @@ class Associations:
 
     def _way(self, client: str, scope: str, have: Mapping[str, Pairs]) -> AssignedAs | None:
         """How a client has a scope; None, with the reason among the omissions, where that cannot be said for all servers."""
-        ways = {server: pairs[scope] for server, pairs in have.items() if scope in pairs and self._issues(server)}
+        ways = {server: pairs[scope] for server, pairs in have.items() if scope in pairs and server in self._issuing}
         if self.options.target is not None and ways:
             ways[self.options.target] = next(iter(ways.values()))
         default = [server for server, way in ways.items() if way is AssignedAs.DEFAULT]
-        unable = [server for server in ways if not self.inventory.can(server, field_name(Kind.ASSOCIATION, AS))]
+        unable = [server for server in ways if server not in self._says_way]
         address = f"{Kind.ASSOCIATION}/{Address.association(client, scope, '').name}"
         if unable and default:
             why = f"{', '.join(unable)} cannot hold it, and {default[0]} has {AssignedAs.DEFAULT}"
@@ -83,8 +83,17 @@ class Associations:
             self.draft.omit(address, AS, f"it is not the same on {', '.join(ways)}")
         return None if unable or len(set(ways.values())) != 1 else next(iter(ways.values()))
 
-    def _issues(self, server: str) -> bool:
-        return Side.AUTHORIZATION in self.inventory.entry(server).role.sides
+    @cached_property
+    def _issuing(self) -> frozenset[str]:
+        """The servers that issue tokens."""
+        servers = self.inventory.desired.servers.items()
+        return frozenset(name for name, entry in servers if Side.AUTHORIZATION in entry.role.sides)
+
+    @cached_property
+    def _says_way(self) -> frozenset[str]:
+        """The servers that hold how a client has a scope."""
+        question = field_name(Kind.ASSOCIATION, AS)
+        return frozenset(name for name in self.inventory.tables if self.inventory.can(name, question))
 
     def _is_written(
         self,

@@ -36,9 +36,10 @@ def option_edits(
         wanted = inventory.desired.objects.get(address)
         driver = inventory.driver(server).name
         asked = plain(options_for(wanted, driver)) if wanted is not None else {}
-        have, whole = plain(options_for(there.value, driver)), there.options
+        whole = there.options
         if not asked and not whole:
             continue
+        have = plain(options_for(there.value, driver))
         managing.setdefault(driver, set()).add(server)
         for keys, value in (*_differing(asked, have), *_unwritten(asked, whole)):
             found.setdefault((driver, *keys), {})[server] = value

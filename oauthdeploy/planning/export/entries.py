@@ -18,7 +18,7 @@ from oauthdeploy.planning.export.driver_options import option_edits
 from oauthdeploy.planning.export.scope_contents import Contents, contents_of
 from oauthdeploy.planning.export.target_limits import TargetLimits
 from oauthdeploy.planning.export.values import EntryEdit, OptionEdit, can_be_written
-from oauthdeploy.planning.normalize import OPTIONS, flatten, live_value, same, write_only
+from oauthdeploy.planning.normalize import OPTIONS, flatten, same, write_only
 
 TYPE: Final = "type"
 _REGISTERING: Final = frozenset({"grants", "redirect_uris"})
@@ -36,6 +36,13 @@ class Entries:
         target = self.options.target
         self.limits = TargetLimits(self.inventory, target) if self.options.levels and target is not None else None
         self._held: dict[tuple[Kind, str, str], bool] = {}
+        self._defaults: dict[tuple[Kind, str, str], Any] = {}
+        self._takes_secrets = frozenset(
+            server
+            for server in self.inventory.tables
+            if Side.AUTHORIZATION in self.inventory.entry(server).role.sides
+            and self.inventory.can(server, Capability.CLIENT_SECRET_CHOICE)
+        )
 
     def entry(
         self, kind: Kind, name: str, sides: Mapping[str, LiveObject], known_as: Mapping[str, str] | None = None
@@ -185,7 +192,7 @@ class Entries:
             if kind is Kind.SCOPE and path in OPENS:
                 continue
             live = {
-                server: live_value(model, path, have.get(path), self.inventory.driver(server).defaults.get(kind, {}))
+                server: self._default(kind, path, server) if have[path] is None else have[path]
                 for server, have in flat.items()
                 if self._is_comparable(kind, path, server, sides[server], have)
             }
@@ -214,7 +221,7 @@ class Entries:
     def _unwritable(self, kind: Kind, name: str, path: str, live: Mapping[str, Any]) -> bool:
         """Whether one entry cannot express the servers' values of a field; adds a finding once."""
         value = next(iter(live.values()))
-        if not all(same(other, value) and same(value, other) for other in live.values()):
+        if len(live) > 1 and not all(same(other, value) and same(value, other) for other in live.values()):
             why = f"{path} is not the same on {', '.join(live)}, but an entry has only one value."
             self.draft.report(
                 "export-differs",
@@ -261,6 +268,13 @@ class Entries:
             self._held[kind, path, server] = found
         return found
 
+    def _default(self, kind: Kind, path: str, server: str) -> Any:
+        """The server's default of a field, looked up once."""
+        place = (kind, path, server)
+        if place not in self._defaults:
+            self._defaults[place] = self.inventory.default(server, MODEL_OF[kind], path)
+        return self._defaults[place]
+
     def _worth_writing(
         self,
         kind: Kind,
@@ -271,18 +285,17 @@ class Entries:
         target: Mapping[str, Any] | None,
     ) -> bool:
         """Whether a value that the servers `told` is written; `target` are the fields that the target of a copy has."""
-        model = MODEL_OF[kind]
         if value is None or (path == "name" and value == name and self._key_stands_in(kind, path, told)):
             return False
         if self.options.target is not None:
             have = target.get(path) if target is not None else None
-            default = self.inventory.default(self.options.target, model, path)
+            default = self._default(kind, path, self.options.target)
             known = target is not None or default is not None
             if known and not same(have if have is not None else default, value):
                 return True
         if self.options.full:
             return True
-        return not all(same(self.inventory.default(server, model, path), value) for server in told)
+        return not all(same(self._default(kind, path, server), value) for server in told)
 
     def _key_stands_in(self, kind: Kind, path: str, servers: Iterable[str]) -> bool:
         """Whether each server gets the object's key if the field is not written."""
@@ -296,8 +309,7 @@ class Entries:
         values = [there.value for there in sides.values() if isinstance(there.value, Client)]
         if any(value.type is ClientType.PUBLIC for value in values):
             return False
-        issuing = [server for server in where if Side.AUTHORIZATION in self.inventory.entry(server).role.sides]
-        return any(self.inventory.can(server, Capability.CLIENT_SECRET_CHOICE) for server in issuing)
+        return not self._takes_secrets.isdisjoint(where)
 
 
 def _open_paths(
