@@ -7,7 +7,7 @@ Callers pass data: strings, booleans, whole numbers, None, lists and mappings. S
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -98,7 +98,7 @@ class Draft:
         holder, place = self._place(path)
         if _same(value_at(self._data, path), raw):
             return
-        self._lost += _comments_in(_value(holder, place))
+        self._lost.update(_comments_in(_value(holder, place)))
         _replace(holder, place, as_node(data, braces=braces))
         _set(self._data, path, raw)
         self.changed = True
@@ -129,7 +129,8 @@ class Draft:
             return
         holder, place = self._place(path)
         entry = entry_at(holder, place)
-        self._lost += Counter(notes_of(owner(entry)).own()) + _comments_in(entry[1])
+        self._lost.update(notes_of(owner(entry)).own())
+        self._lost.update(_comments_in(entry[1]))
         self._names.pop(id(holder), None)
         del holder.value[place], value_at(self._data, path[:-1])[path[-1]]
         self.changed = True
@@ -219,10 +220,9 @@ def _set(data: Any, path: Path, raw: Any) -> None:
     data[path[-1]] = raw
 
 
-def _comments_in(node: Value) -> Counter[str]:
+def _comments_in(node: Value) -> Iterator[str]:
     """The comments inside a value."""
-    found: Counter[str] = Counter(line for line in notes_of(node).tail if line)
+    yield from (line for line in notes_of(node).tail if line)
     for entry in entries(node):
-        found.update(notes_of(owner(entry)).own())
-        found += _comments_in(entry[1])
-    return found
+        yield from notes_of(owner(entry)).own()
+        yield from _comments_in(entry[1])

@@ -47,9 +47,10 @@ def format_source(source: Source) -> Formatted:
         data, problems = read_tree(source)
         if problems:
             return Formatted(source.text, tuple(_masked(item, source) for item in problems))
-        text = canonical_text(read_text(with_lf(source.text)))
+        tree = read_text(with_lf(source.text))
+        text = canonical_text(tree)
         # A text that does not change needs no verification.
-        problem = None if text == source.text else _difference(source, data, text)
+        problem = None if text == source.text else _difference(source, data, tree, text)
         return Formatted(text) if problem is None else Formatted(source.text, (problem,))
 
 
@@ -92,13 +93,13 @@ def _header_end(above: Sequence[str], key: str) -> int:
 # -- verification -------------------------------------------------------------------------------------------------------
 
 
-def _difference(source: Source, data: Any, text: str) -> Diagnostic | None:
-    """How the meaning of the new text differs; None if it does not."""
+def _difference(source: Source, data: Any, tree: Text, text: str) -> Diagnostic | None:
+    """How the meaning of the new text differs from what was read of a file, as data and as a tree; None if it does not."""
     formatted = Source(source.name, text)
     again, problems = read_tree(formatted)
     if problems or again != data:
         return _refused(source, "its values would change")
-    if comments_of(with_lf(source.text)) != comments_of(text):
+    if tree.comments != comments_of(text):
         return _refused(source, "a comment would be lost or doubled")
     return _displaced(source, formatted) if IGNORE_MARK in source.text else None
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -65,7 +65,7 @@ class Text(Struct):
     @property
     def comments(self) -> Counter[str]:
         """The comments, each with its number of occurrences."""
-        return Counter(item.text for item in self.trivia if item.text)
+        return _comments(self.trivia)
 
 
 class Trivia(Struct, frozen=True):
@@ -84,7 +84,11 @@ def read_text(text: str) -> Text:
 
 def comments_of(text: str) -> Counter[str]:
     """The comments of a text with LF line ends, each with its number of occurrences."""
-    return read_text(text).comments if "#" in text else Counter()
+    return _comments(_Reader(text).read_trivia()) if "#" in text else Counter()
+
+
+def _comments(trivia: Iterable[Trivia]) -> Counter[str]:
+    return Counter(item.text for item in trivia if item.text)
 
 
 class _Reader:
@@ -111,6 +115,15 @@ class _Reader:
         rest = _hand_out((None, text.root), -1, self._before(len(self._text) + 1), self._column)
         notes(text.root).below += (*rest,)
         return text
+
+    def read_trivia(self) -> Sequence[Trivia]:
+        """All comments and empty lines, without the values that they belong to."""
+        while (event := self._next()).__class__ is not StreamEndEvent:
+            if event.__class__ is ScalarEvent:
+                self._lead_in(event)
+                self._scalar(event, [])
+        self._before(len(self._text) + 1)
+        return self._trivia
 
     # -- comments -----------------------------------------------------------------------------------------------------
 

@@ -87,8 +87,9 @@ class Draft:
         source, target = self.options.source, self.options.target
         for server, there in sorted(sides.items()):
             # What a scope opens goes to the target of a copy, which may act on it.
-            kept = OPENS if target is not None else frozenset()
-            self.omissions += (one for one in unheld(server, address, there) if one.field not in kept)
+            if there.unheld:
+                kept = OPENS if target is not None else frozenset()
+                self.omissions += (one for one in unheld(server, address, there) if one.field not in kept)
             if server == source and target is not None:
                 self.omissions += lost_between(self.inventory, server, target, address, there)
 

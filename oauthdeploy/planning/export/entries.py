@@ -35,6 +35,8 @@ class Entries:
         self.left = draft.left
         target = self.options.target
         self.limits = TargetLimits(self.inventory, target) if self.options.levels and target is not None else None
+        self._holders = {kind: self.inventory.holders(kind) for kind in (Kind.SCOPE, Kind.CLIENT)}
+        self._read = {kind: frozenset(self.inventory.read(kind)) for kind in (Kind.SCOPE, Kind.CLIENT)}
         self._held: dict[tuple[Kind, str, str], bool] = {}
         self._defaults: dict[tuple[Kind, str, str], Any] = {}
         self._takes_secrets = frozenset(
@@ -107,11 +109,10 @@ class Entries:
 
     def _servers_of(self, kind: Kind, there: Collection[str], placed: Collection[str]) -> tuple[str, ...]:
         """The servers of an entry: those that have it, the target, and those of the manifest that were not read."""
-        target = self.options.target
-        wanted = {*there, *({target} if target is not None and target in self.inventory.holders(kind) else ())}
-        read = set(self.inventory.read(kind))
-        unread = {server for server in placed if server not in read}
-        return tuple(server for server in self.inventory.holders(kind) if server in wanted or server in unread)
+        target, holders = self.options.target, self._holders[kind]
+        wanted = {*there, *({target} if target is not None and target in holders else ())}
+        unread = {server for server in placed if server not in self._read[kind]}
+        return tuple(server for server in holders if server in wanted or server in unread)
 
     def _written_entry(
         self,
@@ -125,7 +126,8 @@ class Entries:
         """The entry with its fields, its servers (`where`) and its options; nothing if the manifest has it like that."""
         self.draft.named[kind].add(name)
         flat = {server: flatten(item.value) for server, item in there.items()}
-        told, dropped = self._fields(kind, name, there, flat, target)
+        managed = self.inventory.managed(kind, name) if placed else {}
+        told, dropped = self._fields(kind, name, there, flat, managed, target)
         values = told if placed else self._accepted(kind, name, told)
         # An entry has one value for all servers, and the source keeps its own.
         narrowed = values != told
@@ -139,12 +141,12 @@ class Entries:
         self.draft.unheld(object_address(kind, name), there)
         words = self.inventory.desired.words
         placed = {*placed, *(server for server, names in words.items() if kind is Kind.SCOPE and name in names)}
-        everywhere = where == self.inventory.holders(kind)
+        everywhere = where == self._holders[kind]
         where = (*where, *sorted(self.draft.naming(kind, name)))
         new, moved = not placed, set(where) != placed
         secret = new and self._takes_secret(kind, where, there)
         if kind is Kind.CLIENT and (secret or not _REGISTERING.isdisjoint(values)):
-            values |= self._type(name, there, flat)
+            values |= self._type(name, there, flat, managed)
         edit = EntryEdit(
             name,
             values={**values, **contents.values},
@@ -176,12 +178,14 @@ class Entries:
         name: str,
         sides: Mapping[str, LiveObject],
         flat: Mapping[str, Mapping[str, Any]],
+        managed: Mapping[str, Any],
         target: LiveObject | None,
     ) -> tuple[dict[str, Any], list[str]]:
-        """Values to write and paths to remove, so that the entry matches all sides; `flat` are their fields."""
+        """Values to write and paths to remove, so that the entry matches all sides; `flat` are their fields, and `managed` those
+        that the manifest writes.
+        """
         model = MODEL_OF[kind]
-        managed = self.inventory.managed(kind, name)
-        wrong = self.inventory.unfulfilled(kind, name, sides)
+        wrong = self.inventory.unfulfilled(kind, name, sides) if managed else set()
         if self.options.levels:
             # The source's value counts on the target too.
             wrong &= managed.keys()
@@ -207,10 +211,14 @@ class Entries:
         return values, dropped
 
     def _type(
-        self, name: str, sides: Mapping[str, LiveObject], flat: Mapping[str, Mapping[str, Any]]
+        self,
+        name: str,
+        sides: Mapping[str, LiveObject],
+        flat: Mapping[str, Mapping[str, Any]],
+        managed: Collection[str],
     ) -> Mapping[str, Any]:
         """The type of a client that the entry registers, also if it is the default (rule `client-type-missing`)."""
-        if TYPE in self.inventory.managed(Kind.CLIENT, name) or (Kind.CLIENT.value, name, TYPE) in self.left:
+        if TYPE in managed or (Kind.CLIENT.value, name, TYPE) in self.left:
             return {}
         told = {fields.get(TYPE) for fields in flat.values()}
         shown = all(
@@ -233,7 +241,7 @@ class Entries:
         if not can_be_written(value):
             self.draft.omit(object_address(kind, name), path, UNWRITABLE)
             return True
-        return (kind.value, name, path) in self.left
+        return bool(self.left) and (kind.value, name, path) in self.left
 
     def _options(self, kind: Kind, name: str, sides: Mapping[str, LiveObject]) -> tuple[OptionEdit, ...]:
         """The edits of the written options: those that a manifest cannot express, or that differ between servers, are
