@@ -48,7 +48,7 @@ class Notes(Struct):
     @property
     def ignore(self) -> bool:
         """True if one of them ignores a finding."""
-        return any(IGNORE_MARK in line for line in self.own())
+        return bool(self.above or self.beside or self.below) and any(IGNORE_MARK in line for line in self.own())
 
 
 _NONE: Final = Notes()

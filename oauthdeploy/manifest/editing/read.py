@@ -24,7 +24,6 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
@@ -121,7 +120,11 @@ class _Reader:
         while (event := self._next()).__class__ is not StreamEndEvent:
             if event.__class__ is ScalarEvent:
                 self._lead_in(event)
-                self._scalar(event, [])
+                if event.style in ("|", ">"):
+                    self._scalar(event, [])
+                elif event.style or event.value:
+                    end: Any = event.end_mark
+                    self._at = end.index
         self._before(len(self._text) + 1)
         return self._trivia
 
@@ -135,8 +138,10 @@ class _Reader:
         self._at = end
         between = text[start:end]
         # Most values are one space or one line apart.
-        if "#" not in between and between.count("\n") <= (start > 0 and text[start - 1] != "\n"):
-            return []
+        if "#" not in between:
+            ends = between.count("\n")
+            if not ends or (ends == 1 and start > 0 and text[start - 1] != "\n"):
+                return []
         return [self._note(match.start(), match[0]) for match in _TRIVIA.finditer(text, start, end)]
 
     def _beside(self) -> list[str]:
@@ -158,27 +163,27 @@ class _Reader:
     def _value(self, event: Any, key: Scalar | None, above: list[str], *, flow: bool = False) -> Value:
         """The value that begins with an event, and the notes of its entry."""
         beside: list[str] = []
-        inner: list[str] = []
         kind = event.__class__
-        block = kind in (MappingStartEvent, SequenceStartEvent) and not event.flow_style
-        for item in self._lead_in(event):
-            if not item.own:
-                beside.append(item.text)
-            elif block:
-                inner.append(item.text)
-            elif item.text:
-                above.append(item.text)
+        lead_in = self._lead_in(event)
         node: Value
-        if kind is ScalarEvent:
-            node = self._scalar(event, beside, flow=flow)
-            node.anchor = event.anchor
-        elif kind is AliasEvent:
-            node = Scalar(event.anchor, ALIAS, event.start_mark, event.end_mark)
-            self._at = event.end_mark.index
+        if kind is ScalarEvent or kind is AliasEvent:
+            if lead_in:
+                _assign(lead_in, beside, above)
+            if kind is ScalarEvent:
+                node = self._scalar(event, beside, flow=flow)
+                node.anchor = event.anchor
+            else:
+                node = Scalar(event.anchor, ALIAS, event.start_mark, event.end_mark)
+                self._at = event.end_mark.index
         else:
-            node = collection(mapping=kind is MappingStartEvent, flow=not block, start=event.start_mark)
+            node = collection(mapping=kind is MappingStartEvent, flow=event.flow_style, start=event.start_mark)
             node.anchor = event.anchor
-            self._block(node, inner) if block else self._flow(node, beside)
+            if event.flow_style:
+                _assign(lead_in, beside, above)
+                self._flow(node, beside)
+            else:
+                beside += [item.text for item in lead_in if not item.own]
+                self._block(node, [item.text for item in lead_in if item.own])
         if not flow:
             beside += self._beside()
         if above or beside:
@@ -190,13 +195,15 @@ class _Reader:
     def _lead_in(self, event: Any) -> list[Trivia]:
         """What is before a value, and between its anchor and itself."""
         start = event.start_mark.index
-        if event.__class__ is ScalarEvent and not event.value and not event.style and not event.anchor:
+        if event.anchor is None:
+            if event.__class__ is not ScalarEvent or event.value or event.style:
+                return self._before(start)
             # An empty value is at the position of its indicator, or of whatever follows.
             if "\n" not in self._text[self._at : start] and "#" not in self._text[self._at : start]:
                 self._at = max(self._at, start)
             return []
         found = self._before(start)
-        if event.anchor and event.__class__ is not AliasEvent:
+        if event.__class__ is not AliasEvent:
             self._at = start + 1 + len(event.anchor)
             if event.__class__ is not ScalarEvent or event.value or event.style:
                 found += self._before(self._past(self._at))
@@ -210,7 +217,7 @@ class _Reader:
     def _scalar(self, event: Any, beside: list[str], *, flow: bool = False) -> Scalar:
         style, start, end = event.style or None, event.start_mark, event.end_mark
         node = Scalar(event.value, style, start, end)
-        if node.block:
+        if style is not None and node.block:
             self._block_text(node, beside)
         elif style or node.value:
             if start.line != end.line and (style or not flow):
@@ -302,6 +309,12 @@ class _Reader:
         self._at = min(end, header.end() + sum(len(line) + 1 for line in raw[: len(lines)]))
         chomping = "+" if keep else "-" if lines and not value.endswith("\n") else ""
         node.lines = [f"{node.style}{hint}{chomping}", *lines] if node.block else ()
+
+
+def _assign(items: Iterable[Trivia], beside: list[str], above: list[str]) -> None:
+    """What is before a value on one line: comments on lines of their own go above it, without empty lines."""
+    beside += [item.text for item in items if not item.own]
+    above += [item.text for item in items if item.own and item.text]
 
 
 def _trimmed(line: str) -> str:

@@ -184,8 +184,10 @@ def flow_text(value: Value) -> str | None:
     parts: list[str] = []
     for key, inner in entries(value):
         about = (inner if key is None else key).comment
-        text = flow_text(inner) if about is None or not any(about.own()) else None
-        if text is None or (key is not None and key.block):
+        if (about is not None and any(about.own())) or (key is not None and key.block):
+            return None
+        text = inline(inner, flow=True) if isinstance(inner, Scalar) and not inner.lines else flow_text(inner)
+        if text is None:
             return None
         if inner.anchor:
             text = f"&{inner.anchor} {text}"
@@ -250,4 +252,4 @@ def inline(scalar: Scalar, *, flow: bool) -> str:
     if text in NULLS:
         return "null"
     # What some reader takes for a number or a boolean stays that.
-    return text if is_typed(text) or can_be_plain(text, flow=flow) else quoted(text)
+    return text if can_be_plain(text, flow=flow) or is_typed(text) else quoted(text)
