@@ -161,8 +161,10 @@ class Resolver(Struct):
             sensitive = sensitive or secret
             end = close + 1
         parts.append(written[end:])
-        joined = "".join(parts)
-        return SourcedText(joined, "".join(origins), sensitive=sensitive) if origins else joined
+        joined, origin = "".join(parts), "".join(origins)
+        if origin == written:
+            origin = written  # One object for every use of the reference.
+        return SourcedText(joined, origin, sensitive=sensitive) if origins else joined
 
     def _is_default(self, body: str) -> bool:
         """Whether a reference has the value that the manifest itself gives as its default."""

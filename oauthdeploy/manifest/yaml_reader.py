@@ -39,7 +39,8 @@ MAX_VALUES: Final = 3_000_000
 MAX_PROBLEMS: Final = 10_000
 NO_KEYS: Final = NULLS | {"<<"}
 _NAME_ENDS: Final = frozenset(" \t\r\n,[]{}")
-_SHARED: Final = 10_000
+_SHARED: Final = 1_000
+"""How many strings are remembered to be shared. Forgetting them all then costs one copy of those that are written often."""
 
 
 class Node:
@@ -157,7 +158,7 @@ class _Reader:
         self._open: set[str] = set()
         self._deepest: list[int] = []  # For each anchored value that is being read, its depth.
         self._names: dict[str, str] = {}
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, str] = {}  # The latest strings; the first of equal ones stands for all.
 
     def read(self) -> Any:
         """Read the stream: one document, or a finding."""
@@ -193,6 +194,7 @@ class _Reader:
     def _entries(self, depth: int) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
         """The entries of a mapping up to its end, and those that are refused because of their keys."""
         get, share, counted, positions = self._get, self._names.setdefault, self._count, self._positions
+        shared = self._shared
         entries: dict[str, Any] = {}
         refused: list[tuple[str, Any]] = []
         while (event := get()).__class__ is not MappingEndEvent:
@@ -209,8 +211,8 @@ class _Reader:
             if below.__class__ is ScalarEvent and below.anchor is None and below.tag is None:
                 if counted() > MAX_VALUES:
                     self._too_many_values(below)
-                text = below.value if below.style or below.value not in NULLS else None
-                value = self._scalar(below, text) if positions else text
+                text = shared(below.value) if below.style or below.value not in NULLS else None
+                value = Node(below, text) if positions else text
             else:
                 value = self._value(below, depth)
             if key is None or key in entries:
@@ -222,14 +224,14 @@ class _Reader:
 
     def _items(self, depth: int) -> list[Any]:
         """The items of a list up to its end."""
-        get, counted, positions = self._get, self._count, self._positions
+        get, counted, positions, shared = self._get, self._count, self._positions, self._shared
         items: list[Any] = []
         while (event := get()).__class__ is not SequenceEndEvent:
             if event.__class__ is ScalarEvent and event.anchor is None and event.tag is None:
                 if counted() > MAX_VALUES:
                     self._too_many_values(event)
-                text = event.value if event.style or event.value not in NULLS else None
-                items.append(self._scalar(event, text) if positions else text)
+                text = shared(event.value) if event.style or event.value not in NULLS else None
+                items.append(Node(event, text) if positions else text)
             else:
                 items.append(self._value(event, depth))
         return items
@@ -257,14 +259,16 @@ class _Reader:
         return value
 
     def _made(self, event: Any, value: Any) -> Any:
-        return self._scalar(event, value) if self._positions else value
+        return Node(event, value) if self._positions else value
 
-    def _scalar(self, event: Any, text: str | None) -> Node:
-        """A node with the string, as one object for all places that have it, for the first ten thousand strings."""
-        if text is not None:
-            texts = self._texts
-            text = texts.setdefault(text, text) if len(texts) < _SHARED else texts.get(text, text)
-        return Node(event, text)
+    def _shared(self, text: str) -> str:
+        """The string, as one object for most places that have it: the names of objects, and what is written often."""
+        if (name := self._names.get(text)) is not None:
+            return name
+        texts = self._texts
+        if len(texts) >= _SHARED:
+            texts.clear()
+        return texts.setdefault(text, text)
 
     def _container(self, event: Any, depth: int, anchor: str | None) -> Any:
         self._containers += 1
