@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
 from pathlib import Path as FilePath
@@ -106,17 +106,21 @@ def _load(
     _guard(tree)
     built = build_document(tree)
     problems += built.problems
+    written = {name: list(section) for name, section in tree.items() if isinstance(section, dict)}
+    # What is valid in them is in the document now, and they take as much memory.
+    del trees, composition, tree
     manifest: Manifest | None = None
     if built.document is not None:
         parts = check_driver_parts(built.document, drivers)
         parts.problems += misplaced_secrets(parts.document, secrets)
         parts.problems += shown_and_secret(parts.document, public)
+        del secrets, public
         if not request.allow_commands:
             parts.problems += _commands(parts.document)
         bounds = _bounds(request, sources, base, resolver, parts.document)
         parts.problems += _deliveries(parts.document, bounds)
         manifest, found = _finish_manifest(
-            parts, built, tree, drivers, base, sources, locator, composed=composed, today=request.today
+            parts, built, written, drivers, base, sources, locator, composed=composed, today=request.today
         )
         manifest = replace(
             manifest,
@@ -259,7 +263,7 @@ def _guarded(value: Any, path: tuple[str | int, ...]) -> Any:
 def _finish_manifest(
     parts: DriverParts,
     built: Built,
-    tree: Mapping[str, Any],
+    written: Mapping[str, Sequence[str]],
     drivers: Mapping[str, DriverFacts],
     base: FilePath,
     sources: Iterable[Source],
@@ -269,7 +273,6 @@ def _finish_manifest(
     today: date,
 ) -> tuple[Manifest, list[Diagnostic]]:
     document = parts.document
-    written = {name: list(section) for name, section in tree.items() if isinstance(section, dict)}
     desired, found = place_objects(document, drivers, parts.options, written, today=today)
     rules = check_all(RuleContext(document, desired, drivers, composed, today))
     problems = [
