@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.problems import problems_of, real_path
+from oauthdeploy.manifest.written_fields import share_sets
 
 _ROUNDS = 4
 _MOST = 200_000
@@ -62,7 +63,9 @@ class Built(Struct, frozen=True, dict=True):
 def build_document(tree: dict[str, Any]) -> Built:
     """Validate the composed tree, without changing it."""
     try:
-        return Built(Document.model_validate(tree))
+        document = Document.model_validate(tree)
+        share_sets(document)
+        return Built(document)
     except ValidationError as error:
         count = error.error_count()
         if count <= _MOST:

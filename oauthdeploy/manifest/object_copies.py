@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar
 
+from oauthdeploy.manifest.written_fields import one_set
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.objects import Client, Revocation, Scope, ScopeContents, Settings
 
@@ -39,7 +40,7 @@ def plain_object(model: type[_Placeable], entry: Model) -> _Placeable:
     """The object in an entry of the manifest, without what the entry says about where it belongs."""
     fields = fields_in(model)
     values = {name: value for name, value in entry.__dict__.items() if name in fields}
-    return recast(model, entry.model_fields_set & fields, values)
+    return recast(model, one_set(name for name in entry.model_fields_set if name in fields), values)
 
 
 def overlaid(scope: Scope, own: ScopeContents) -> Scope:
@@ -50,7 +51,8 @@ def overlaid(scope: Scope, own: ScopeContents) -> Scope:
 
 def without(value: _Placeable, *names: str) -> _Placeable:
     """The same object without some fields."""
-    return recast(type(value), value.model_fields_set.difference(names), {**value.__dict__, **dict.fromkeys(names)})
+    written = one_set(name for name in value.model_fields_set if name not in names)
+    return recast(type(value), written, {**value.__dict__, **dict.fromkeys(names)})
 
 
 def joined_options(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
