@@ -20,9 +20,7 @@ from oauthdeploy.model.identities import Identity
 from oauthdeploy.model.objects import Object, Side
 from oauthdeploy.model.servers import Server
 
-
-def _frozen_map() -> Mapping[Any, Any]:
-    return MappingProxyType({})
+_NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 class Prune(StrEnum):
@@ -89,18 +87,18 @@ class DesiredState(Struct, frozen=True):
     servers: Mapping[str, Server]
     objects: Mapping[Address, Object]
     absent: frozenset[Address] = frozenset()
-    moved: Mapping[Address, str] = field(default_factory=_frozen_map)
-    places: Mapping[Address, Path] = field(default_factory=_frozen_map)
+    moved: Mapping[Address, str] = _NOTHING
+    places: Mapping[Address, Path] = _NOTHING
     listed_clients: frozenset[str] = frozenset()
     listed_scopes: frozenset[str] = frozenset()
     associating: frozenset[str] = frozenset()
     resource_owners: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
-    identities: Mapping[Address, Identity] = field(default_factory=_frozen_map)
+    identities: Mapping[Address, Identity] = _NOTHING
     external: frozenset[Address] = frozenset()
-    words: Mapping[str, frozenset[str]] = field(default_factory=_frozen_map)
+    words: Mapping[str, frozenset[str]] = _NOTHING
     whole: bool = True
-    cut_at: Mapping[Address, float] = field(default_factory=_frozen_map)
+    cut_at: Mapping[Address, float] = _NOTHING
     by_key: bool = False
     urgent: bool = False
 
@@ -197,9 +195,9 @@ class LiveObject(Struct, frozen=True):
     renewed_by: str = ""
     fixed: str = ""
     unread: str = ""
-    unparsed: Mapping[str, Unparsed] = field(default_factory=_frozen_map)
-    options: Mapping[str, Any] = field(default_factory=_frozen_map)
-    unheld: Mapping[str, Unheld] = field(default_factory=_frozen_map)
+    unparsed: Mapping[str, Unparsed] = _NOTHING
+    options: Mapping[str, Any] = _NOTHING
+    unheld: Mapping[str, Unheld] = _NOTHING
     built_in: bool = False
     lacks: frozenset[str] = frozenset()
 
@@ -238,7 +236,7 @@ class ServerState(Struct, frozen=True):
 
     server: str
     objects: Mapping[Address, LiveObject]
-    unreadable: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
+    unreadable: Mapping[Kind, Diagnostic] = _NOTHING
     requests: int = 0
     complete: frozenset[Kind] | None = None
     accounts: Mapping[str, bool] | None = None
@@ -246,13 +244,13 @@ class ServerState(Struct, frozen=True):
     memberships: Mapping[str, frozenset[str]] | None = None
     tokens: tuple[LiveToken, ...] | None = None
     tokens_unread: Diagnostic | None = None
-    hidden: Mapping[Kind, Diagnostic] = field(default_factory=_frozen_map)
-    cut_offs: Mapping[str, str] = field(default_factory=_frozen_map)
-    foreign: Mapping[Address, Unheld] = field(default_factory=_frozen_map)
-    changed_stock: Mapping[Address, Mapping[str, Unheld]] = field(default_factory=_frozen_map)
+    hidden: Mapping[Kind, Diagnostic] = _NOTHING
+    cut_offs: Mapping[str, str] = _NOTHING
+    foreign: Mapping[Address, Unheld] = _NOTHING
+    changed_stock: Mapping[Address, Mapping[str, Unheld]] = _NOTHING
     makes_client_ids: bool = False
-    lost: Mapping[Address, tuple[str, ...]] = field(default_factory=_frozen_map)
-    answers: Mapping[str, Support] = field(default_factory=_frozen_map)
+    lost: Mapping[Address, tuple[str, ...]] = _NOTHING
+    answers: Mapping[str, Support] = _NOTHING
 
 
 class LiveState(Struct, frozen=True, dict=True):
