@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cached_property
 from typing import Self
 from urllib.parse import quote, unquote
 
@@ -20,6 +19,9 @@ class Kind(StrEnum):
     ASSOCIATION = "association"
     REVOCATION = "revocation"
 
+    # As a string, without the call that an enum's own would take.
+    __hash__ = str.__hash__
+
     @property
     def rank(self) -> int:
         """The position of the kind in every listing."""
@@ -33,6 +35,9 @@ class Kind(StrEnum):
 
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 _SINGLETONS = frozenset({Kind.TRUST, Kind.SETTINGS})
+_HEADS = {kind: f"{kind.value}/" for kind in Kind}
+# Looking a member up in its class takes as long as the rest of what uses these.
+_SCOPE, _CLIENT, _ASSOCIATION = Kind.SCOPE, Kind.CLIENT, Kind.ASSOCIATION
 
 
 class AddressError(ValueError):
@@ -58,11 +63,13 @@ def _unquote_name(text: str) -> str:
         raise AddressError(f"'{text}' is not part of an address: its percent-encoding is not UTF-8") from None
 
 
-class Address(Struct, frozen=True, dict=True):
+class Address(Struct, frozen=True, gc=False, cache_hash=True):
     """`kind/name@server`; `settings@server` and `trust@server` for kinds of which a server has exactly one object.
 
     The name of an association is `client:scope`. Names keep every character: `%`, control characters and, in the client of an
     association, `:` are percent-encoded in the written form, so that it round-trips.
+
+    There may be hundreds of thousands, as keys of several mappings, so each is as small as possible, and hashed once.
     """
 
     kind: Kind
@@ -72,7 +79,7 @@ class Address(Struct, frozen=True, dict=True):
     @classmethod
     def association(cls, client: str, scope: str, server: str) -> Self:
         """The address of the permission of `client` to request `scope` at `server`."""
-        return cls(Kind.ASSOCIATION, f"{_quote_name(client, also=':')}:{scope}", server)
+        return cls(_ASSOCIATION, f"{_quote_name(client, also=':')}:{scope}", server)
 
     @classmethod
     def singleton(cls, kind: Kind, server: str) -> Self:
@@ -107,50 +114,42 @@ class Address(Struct, frozen=True, dict=True):
     @property
     def client(self) -> str:
         """The client of the object. Raises ValueError for kinds without one."""
-        if self.kind is Kind.CLIENT:
+        if self.kind is _CLIENT:
             return self.name
-        if self.kind is Kind.ASSOCIATION:
+        if self.kind is _ASSOCIATION:
             return _unquote_name(self.name.partition(":")[0])
         raise ValueError(f"{self} names no client")
 
     @property
     def scope(self) -> str:
         """The scope of the object. Raises ValueError for kinds without one."""
-        if self.kind is Kind.SCOPE:
+        if self.kind is _SCOPE:
             return self.name
-        if self.kind is Kind.ASSOCIATION:
+        if self.kind is _ASSOCIATION:
             return self.name.partition(":")[2]
         raise ValueError(f"{self} names no scope")
 
-    @cached_property
+    @property
     def sort_key(self) -> tuple[int, str, str]:
         """Kind, then name, then server: the two sides of one object are adjacent."""
-        return (self.kind.rank, self.name, self.server)
-
-    def __hash__(self) -> int:
-        # Hundreds of thousands of addresses are keys, and hashing the kind would cost more than hashing the two names.
-        return hash((self.name, self.server))
+        return (_RANK[self.kind], self.name, self.server)
 
     def __lt__(self, other: Address) -> bool:
         return self.sort_key < other.sort_key
 
-    @cached_property
+    @property
     def without_server(self) -> str:
         """The written form up to the `@`, such as `client/web-shop`: the object on every server that has it."""
-        if self.kind.is_singleton:
-            return self.kind.value
-        if self.kind is Kind.ASSOCIATION:
-            client, _, scope = self.name.partition(":")
-            return f"{self.kind}/{client}:{_quote_name(scope)}"
-        return f"{self.kind}/{_quote_name(self.name)}"
-
-    @cached_property
-    def _written(self) -> str:
-        return f"{self.without_server}@{self.server}"
+        kind, name = self.kind, self.name
+        if kind in _SINGLETONS:
+            return kind.value
+        if kind is _ASSOCIATION:
+            client, _, scope = name.partition(":")
+            return f"association/{client}:{_quote_name(scope)}"
+        return _HEADS[kind] + _quote_name(name)
 
     def __str__(self) -> str:
-        # Events, the journal and reports write each address of a change a dozen times.
-        return self._written
+        return f"{self.without_server}@{self.server}"
 
 
 def object_address(kind: Kind, name: str) -> str:

@@ -83,7 +83,7 @@ class Stage(IntEnum):
     NARROW_RESOURCE = 7
 
 
-class FieldChange(Struct, frozen=True):
+class FieldChange(Struct, frozen=True, gc=False):
     """One field: its dotted path, and its values before and after in the model's types. None is the absence of a value, and
     KNOWN_AFTER_APPLY a value that the server will generate.
     """

@@ -85,7 +85,12 @@ def compare(
     return Comparison(
         changes=tuple(item for item in found if isinstance(item, Change)),
         diagnostics=Diagnostics.of(item for item in found if isinstance(item, Diagnostic)),
-        incomparable=tuple(sorted((item.address, item.path) for item in found if isinstance(item, IncomparableField))),
+        incomparable=tuple(
+            sorted(
+                ((item.address, item.path) for item in found if isinstance(item, IncomparableField)),
+                key=lambda pair: (pair[0].sort_key, pair[1]),
+            )
+        ),
         kept=kept_objects(unnamed, desired, live),
     )
 
