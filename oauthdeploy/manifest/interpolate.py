@@ -84,7 +84,8 @@ most variables without a secret are URLs. Where a driver refuses a URL, a plain 
 
 
 class Resolver(Struct):
-    """Looks references up; `variables` returns the value of a variable or raises Unresolved. Each is looked up once.
+    """Looks references up; `variables` returns the value of a variable or raises Unresolved, and gets this resolver for the
+    references in its default. Each is looked up once.
 
     `unset_env` replaces environment variables that are not set and have no default, unless it is "". `allow_env` are the names
     or globs of the environment variables that may be read (None: any); `allow_files` the folders other than `base` from which a
@@ -94,7 +95,7 @@ class Resolver(Struct):
 
     environ: Mapping[str, str]
     base: FilePath
-    variables: Callable[[str], Found]
+    variables: Callable[[str, Resolver], Found]
     allow_commands: bool = False
     unset_env: str = ""
     allow_env: tuple[str, ...] | None = None
@@ -250,7 +251,7 @@ class Resolver(Struct):
                 "The name of a variable may contain only letters, digits and _.",
                 "Put the default in the variables section.",
             )
-        return self.variables(rest)
+        return self.variables(rest, self)
 
     def _from_file(self, rest: str) -> Found:
         self.files.add(self.base / rest)

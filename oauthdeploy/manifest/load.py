@@ -100,7 +100,6 @@ def _load(
     secrets: list[tuple[Path, str]] = []
     public: list[tuple[Path, str]] = []
     if any("${" in source.text for source in sources):
-        variables.resolve_default = lambda text, secret: resolver.text(text, public=not secret)
         found, secrets, public = interpolate(tree, resolver, skip=_NOT_INTERPOLATED)
         problems += found
     _guard(tree)

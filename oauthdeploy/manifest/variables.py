@@ -5,7 +5,7 @@ A value is taken from `--var`, else `--var-file` (a later file wins), else `OAUT
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from oauthdeploy.core.diagnostics import Diagnostic, Severity, SourceSpan
 from oauthdeploy.manifest.api import ManifestRequest
 from oauthdeploy.manifest.document import Variable, VariableType
-from oauthdeploy.manifest.interpolate import Found, Unresolved
+from oauthdeploy.manifest.interpolate import Found, Resolver, Unresolved
 from oauthdeploy.manifest.suggestions import closest, did_you_mean, listed, shortened
 from oauthdeploy.manifest.var_files import read_var_file
 from oauthdeploy.model.fields import parse_duration, parse_integer
@@ -35,8 +35,6 @@ class Variables:
         self._given = given
         self._environ = environ
         self._givers = givers or {}
-        self.resolve_default: Callable[[str, bool], str] = lambda text, _secret: text
-        """Replaces the references in a variable's default; set by the resolver. Raises Unresolved."""
 
     def source(self, name: str) -> str:
         """The origin of a variable's value, in the order in which `value` looks: a flag, a file, an environment variable, or
@@ -46,8 +44,10 @@ class Variables:
             return self._givers.get(name, "--var")
         return f"{ENVIRON_PREFIX}{name}" if ENVIRON_PREFIX + name in self._environ else "default"
 
-    def value(self, name: str) -> Found:
-        """The value of a variable and whether it is sensitive. Raises Unresolved."""
+    def value(self, name: str, resolver: Resolver) -> Found:
+        """The value of a variable and whether it is sensitive; `resolver` replaces the references in its default. Raises
+        Unresolved.
+        """
         variable = self._declared.get(name)
         if variable is None:
             raise Unresolved(
@@ -70,7 +70,7 @@ class Variables:
                         f"value may be shown.",
                         "Write sensitive: false if anyone may read the value, otherwise sensitive: true.",
                     )
-                text = str.__str__(self.resolve_default(text, variable.sensitive))
+                text = str.__str__(resolver.text(text, public=not variable.sensitive))
         if text is None:
             raise Unresolved(
                 "undefined-variable",

@@ -17,7 +17,7 @@ from oauthdeploy.manifest import interpolate as module
 from oauthdeploy.manifest.interpolate import Resolver, Unresolved, interpolate
 
 
-def variables(name: str) -> tuple[str, bool]:
+def variables(name: str, _resolver: Resolver) -> tuple[str, bool]:
     values = {"tier": ("gold", False), "pin": ("1234", True)}
     if name not in values:
         raise Unresolved("undefined-variable", "s", f"no {name}", "f")
