@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, create_model, model_validator
 
@@ -136,7 +136,11 @@ class AssociationEntry(_Entry):
     @property
     def association(self) -> Association:
         """What the entry says about each of its associations."""
-        return Association.made(getattr(self, AS)) if AS in self.model_fields_set else Association()
+        return Association.made(getattr(self, AS)) if AS in self.model_fields_set else UNWRITTEN
+
+
+UNWRITTEN: Final = Association()
+"""An association of which nothing is written: one for very many."""
 
 
 class RevocationEntry(Revocation):

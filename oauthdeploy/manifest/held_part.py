@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -24,21 +24,25 @@ from oauthdeploy.model.state import DesiredState
 def held_part(desired: DesiredState, drivers: Mapping[str, DriverFacts]) -> DesiredState:
     """The part of the desired state that its servers hold. Objects stay, however little of them is held."""
     missing = {
-        (name, kind): gaps
+        (name, kind): (gaps, _heads(gaps))
         for name, server in desired.servers.items()
         if server.driver in drivers
         for kind in SECTIONS
         if (gaps := _gaps(table_for(drivers[server.driver], server.role), kind))
     }
-    objects: dict[Any, Object] = {}
+    less: dict[Any, Object] = {}
     for address, value in desired.objects.items():
-        gone = missing.get((address.server, address.kind))
+        gone, heads = missing.get((address.server, address.kind), _NOTHING)
         if isinstance(value, Trust):
             server = desired.servers[address.server]
-            gone = (gone or frozenset()) | _unused(drivers.get(server.driver), server.role, value.via)
-        touched = gone and not value.model_fields_set.isdisjoint(_heads(gone))
-        objects[address] = _less(value, gone, address.kind) if gone and touched else value
-    return replace(desired, objects=objects)
+            gone = gone | _unused(drivers.get(server.driver), server.role, value.via)
+            heads = _heads(gone)
+        if heads and not value.model_fields_set.isdisjoint(heads):
+            less[address] = _less(value, gone, address.kind)
+    return replace(desired, objects={**desired.objects, **less}) if less else desired
+
+
+_NOTHING: Final = (frozenset[str](), frozenset[str]())
 
 
 def _gaps(table: Capabilities, kind: Kind) -> frozenset[str]:

@@ -40,7 +40,6 @@ from oauthdeploy.model.objects import (
 from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
 
-_ASSOCIATION = Association()
 _AS = {way: Association.made(way) for way in AssignedAs}
 _GUESSES: Final = 50_000
 """How many names are compared for suggestions in one run: comparing takes time, and a thousand mistakes have one cause."""
@@ -368,18 +367,19 @@ class _Placer:
         """Client, scope, the paths of both, and how the client has the scope."""
         for position, entry in enumerate(self.document.associations or ()):
             path: Path = ("associations", position)
+            association = entry.association
             if entry.client is not None and entry.scopes is not None:
                 self.placed.listed_clients.add(entry.client)
                 if not entry.scopes:
                     self._check_reference("client", entry.client, (*path, "client"))
                 for index, scope in enumerate(entry.scopes):
-                    yield entry.client, scope, (*path, "client"), (*path, "scopes", index), entry.association
+                    yield entry.client, scope, (*path, "client"), (*path, "scopes", index), association
             elif entry.scope is not None and entry.clients is not None:
                 self.placed.listed_scopes.add(entry.scope)
                 if not entry.clients:
                     self._check_reference("scope", entry.scope, (*path, "scope"))
                 for index, client in enumerate(entry.clients):
-                    yield client, entry.scope, (*path, "clients", index), (*path, "scope"), entry.association
+                    yield client, entry.scope, (*path, "clients", index), (*path, "scope"), association
 
     @property
     def issuing(self) -> tuple[str, ...]:
@@ -411,10 +411,8 @@ class _Placer:
     def _listed_as(self, server: str, client: str, scope: str, association: Association) -> Association:
         """An association, completed by an option of its client where the association itself says nothing."""
         defaults = self._default_scopes.get((self._writable[server].driver, client))
-        if association.model_fields_set:
+        if association.model_fields_set or defaults is None:
             return association
-        if defaults is None:
-            return _ASSOCIATION
         return _AS[AssignedAs.DEFAULT if scope in defaults else AssignedAs.OPTIONAL]
 
     def _check_reference(self, kind: str, name: str, path: Path) -> None:

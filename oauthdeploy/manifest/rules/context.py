@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from msgspec import Struct, field
 
@@ -20,12 +20,19 @@ from oauthdeploy.model.servers import Role, Server
 from oauthdeploy.model.state import DesiredState
 
 
-class Pair(NamedTuple):
-    """A client and a scope that an association connects; `path` leads to the written name that completes the pair."""
+class Pair(Struct, frozen=True, gc=False):
+    """A client and a scope that an association connects: the one at `position` in the list `end` of an `entry`."""
 
     client: str
     scope: str
-    path: Path
+    entry: int
+    end: str
+    position: int
+
+    @property
+    def path(self) -> Path:
+        """The path of the written name that completes the pair."""
+        return ("associations", self.entry, self.end, self.position)
 
 
 LONGEST_ACCESS: Final = 86_400
@@ -175,10 +182,10 @@ class RuleContext(Struct, frozen=True, dict=True):
                     holders.append(pair)
         return clients
 
-    @cached_property
-    def clients(self) -> tuple[ClientPair, ...]:
+    @property
+    def clients(self) -> Sequence[ClientPair]:
         """The clients that must exist, each with its key."""
-        return tuple(self._clients.present)
+        return self._clients.present
 
     @cached_property
     def absent_clients(self) -> frozenset[str]:
@@ -214,10 +221,10 @@ class RuleContext(Struct, frozen=True, dict=True):
         for index, entry in enumerate(self.document.associations or ()):
             if entry.client is not None:
                 for position, scope in enumerate(entry.scopes or ()):
-                    found.append(Pair(entry.client, scope, ("associations", index, "scopes", position)))
+                    found.append(Pair(entry.client, scope, index, "scopes", position))
             elif entry.scope is not None:
                 for position, client in enumerate(entry.clients or ()):
-                    found.append(Pair(client, entry.scope, ("associations", index, "clients", position)))
+                    found.append(Pair(client, entry.scope, index, "clients", position))
         return tuple(found)
 
     @cached_property
@@ -282,21 +289,21 @@ class RuleContext(Struct, frozen=True, dict=True):
     # -- the desired state --------------------------------------------------------------------------------------------
 
     @cached_property
-    def placed(self) -> Mapping[tuple[str, Kind], tuple[tuple[Address, Object], ...]]:
+    def placed(self) -> Mapping[tuple[str, Kind], Sequence[tuple[Address, Object]]]:
         """The desired objects by server and kind, without associations, of which there are many."""
-        # By the identity of the kind: hashing an enum member is a Python call, and there are many objects.
-        found: dict[int, defaultdict[str, list[tuple[Address, Object]]]] = {
-            id(kind): defaultdict(list) for kind in Kind
-        }
-        for address, value in self.desired.objects.items():
-            if address.kind is not Kind.ASSOCIATION:
-                found[id(address.kind)][address.server].append((address, value))
-        return {(server, kind): tuple(values) for kind in Kind for server, values in found[id(kind)].items()}
+        found: dict[Kind, defaultdict[str, list[tuple[Address, Object]]]] = {kind: defaultdict(list) for kind in Kind}
+        association = Kind.ASSOCIATION
+        for item in self.desired.objects.items():
+            address = item[0]
+            if address.kind is not association:
+                found[address.kind][address.server].append(item)
+        return {(server, kind): values for kind in Kind for server, values in found[kind].items()}
 
     @cached_property
     def associating(self) -> frozenset[str]:
         """The servers that must have associations."""
-        return frozenset([address.server for address in self.desired.objects if address.kind is Kind.ASSOCIATION])
+        association = Kind.ASSOCIATION
+        return frozenset({address.server for address in self.desired.objects if address.kind is association})
 
     @cached_property
     def names_on(self) -> Mapping[tuple[str, Kind], frozenset[str]]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import itemgetter
 
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, client_finding, rule
 from oauthdeploy.manifest.rules.context import Pair, RuleContext
-from oauthdeploy.model.objects import AssignedAs
+from oauthdeploy.model.objects import AS, AssignedAs
 
 
 def _pair_address(pair: Pair) -> str:
@@ -108,8 +107,8 @@ associations:
 )
 def association_duplicate(context: RuleContext) -> Iterator[Finding]:
     """The same client and scope, written from either end."""
-    if len(set(map(itemgetter(0, 1), context.pairs))) == len(context.pairs):
-        return
+    if len({hash((pair.client, pair.scope)) for pair in context.pairs}) == len(context.pairs):
+        return  # No two are equal, and numbers take less memory than pairs.
     seen: set[tuple[str, str]] = set()
     for pair in context.pairs:
         key = (pair.client, pair.scope)
@@ -218,14 +217,18 @@ associations:
 )
 def association_as_differs(context: RuleContext) -> Iterator[Finding]:
     """Two entries, or an entry and the option of a driver that lists default scopes."""
-    entries = context.document.associations or ()
-    known: dict[tuple[str, str], AssignedAs] = {}
-    for key, _path, scopes in _listed_defaults(context):
-        for pair in context.pairs:
-            if pair.client == key:
-                known[key, pair.scope] = AssignedAs.DEFAULT if pair.scope in scopes else AssignedAs.OPTIONAL
+    entries = enumerate(context.document.associations or ())
+    ways = {index: entry.association.assigned_as for index, entry in entries if AS in entry.model_fields_set}
+    if not ways:
+        return
+    listed = {key: scopes for key, _path, scopes in _listed_defaults(context)}
+    known = {
+        (pair.client, pair.scope): AssignedAs.DEFAULT if pair.scope in listed[pair.client] else AssignedAs.OPTIONAL
+        for pair in context.pairs
+        if pair.client in listed
+    }
     for pair in context.pairs:
-        way = entries[int(pair.path[1])].association.assigned_as
+        way = ways.get(pair.entry)
         if way is not None and known.setdefault((pair.client, pair.scope), way) is not way:
             other = known[pair.client, pair.scope]
             yield Finding(pair.path, f"{pair.scope} is {way} here and {other} elsewhere.", _pair_address(pair))
@@ -280,8 +283,9 @@ associations:
 )
 def default_scope_not_associated(context: RuleContext) -> Iterator[Finding]:
     """A scope in the list of an option, without an association."""
-    pairs = {(pair.client, pair.scope) for pair in context.pairs}
-    for key, path, scopes in _listed_defaults(context):
+    listed = list(_listed_defaults(context))
+    pairs = {(pair.client, pair.scope) for pair in context.pairs} if listed else ()
+    for key, path, scopes in listed:
         for scope in sorted(scopes):
             if (key, scope) not in pairs:
                 detail = f"{path[-1]} names '{scope}', which the client is not associated with."

@@ -11,7 +11,7 @@ from msgspec import Struct
 from oauthdeploy.core.addresses import Address, Kind, object_address
 from oauthdeploy.core.diagnostics import Path, Severity
 from oauthdeploy.manifest.rules.base import Finding, Rule, rule
-from oauthdeploy.manifest.rules.context import RuleContext
+from oauthdeploy.manifest.rules.context import Pair, RuleContext
 from oauthdeploy.model.capabilities import Answer, Capability, Support
 from oauthdeploy.model.fields import Model
 from oauthdeploy.model.held_fields import field_name, fields_of
@@ -168,12 +168,14 @@ def _of_associations(
     context: RuleContext, servers: list[tuple[str, Support]], field: str, question: str
 ) -> Iterator[_Gap]:
     """A field of associations, once for each entry and server."""
-    for index, entry in enumerate(context.document.associations or () if servers else ()):
-        if field not in entry.model_fields_set:
-            continue
+    entries = enumerate(context.document.associations or () if servers else ())
+    pairs: dict[int, list[Pair]] = {index: [] for index, entry in entries if field in entry.model_fields_set}
+    for pair in context.pairs if pairs else ():
+        if pair.entry in pairs:
+            pairs[pair.entry].append(pair)
+    for index, written in pairs.items():
         for server, support in servers:
-            pairs = (pair for pair in context.pairs if pair.path[1] == index)
-            addresses = (Address.association(pair.client, pair.scope, server) for pair in pairs)
+            addresses = (Address.association(pair.client, pair.scope, server) for pair in written)
             address = next((one for one in addresses if one in context.desired.objects), None)
             if address is not None:
                 yield _Gap(("associations", index, field), str(address), server, question, support)
