@@ -23,11 +23,13 @@ from oauthdeploy.planning.effective_grants import withhold_granted
 from oauthdeploy.planning.normalize import (
     OPTIONS,
     canonical_default,
+    closely_compared,
     flatten,
     is_instruction,
     is_unreported,
     live_value,
     same,
+    settled,
     surely_fulfilled,
     transient,
     wanted_fields,
@@ -162,6 +164,8 @@ def _existing(
     view: ServerView, address: Address, wanted: Object, live: LiveObject, former: Address | None = None
 ) -> Iterator[DiffItem]:
     difference = _difference(view, address, wanted, live)
+    if difference is _SAME:
+        return
     yield from _side_findings(view, address, difference)
     fields, repeated = without_hopeless(address, difference.fields, view.unkept, view.desired.places.get(address, ()))
     yield from repeated
@@ -405,7 +409,10 @@ def compare_object(
 
 def left_behind(wanted: Object, live: LiveObject) -> tuple[FieldChange, ...]:
     """What an earlier run that ended between the two writes of a change left in a field that no manifest writes."""
-    found = ((path, _unparsed(live, path) or getattr(live.value, path, None)) for path in transient(type(wanted)))
+    paths = transient(type(wanted))
+    if not paths:
+        return ()
+    found = ((path, _unparsed(live, path) or getattr(live.value, path, None)) for path in paths)
     return tuple(
         FieldChange(path, before, ()) for path, before in found if before and path not in wanted.model_fields_set
     )
@@ -415,12 +422,14 @@ def _field_differences(wanted: Object, live: LiveObject, facts: DriverFacts, ski
     """The differences in the fields of the model."""
     model = type(wanted)
     defaults = facts.defaults.get(KIND_OF[model], {})
-    have = flatten(live.value)
     hidden = write_only(model)
+    unsure = {path.partition(".")[0] for path in (*live.incomparable, *live.unparsed)}
+    same_there = settled(wanted, live.value, closely_compared(model) | unsure)
+    have = flatten(live.value, same_there)
     fields: list[FieldChange] = []
     incomparable: list[str] = []
     unknown: list[str] = []
-    for path, value in wanted_fields(wanted).items():
+    for path, value in wanted_fields(wanted, same_there).items():
         if path in skip or is_instruction(path):
             continue
         if _covered(path, live.incomparable) or (path in hidden and is_unreported(have, path)):

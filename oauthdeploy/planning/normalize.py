@@ -35,28 +35,33 @@ def is_instruction(path: str) -> bool:
 def canonical_set(values: Iterable[Any]) -> tuple[Any, ...]:
     """Sorted, each entry once."""
     given = tuple(values)
-    return given if len(given) < 2 else tuple(sorted(set(given)))
+    if len(given) < 2:
+        return given
+    canonical = tuple(sorted(set(given)))
+    return given if given == canonical else canonical
 
 
-def flatten(value: Model) -> dict[str, Any]:
-    """The written fields of an object as dotted path -> canonical value. `options` is left out."""
+def flatten(value: Model, leave: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The written fields of an object as dotted path -> canonical value. `options` is left out, and so are the fields in
+    `leave`.
+    """
     found: dict[str, Any] = {}
-    _flatten_into(found, value, "")
+    _flatten_into(found, value, "", value.model_fields_set - leave)
     return found
 
 
-def _flatten_into(found: dict[str, Any], value: Model, prefix: str) -> None:
-    written, values = value.model_fields_set, value.__dict__
-    for name, is_set in _fields(type(value)):
+def _flatten_into(found: dict[str, Any], value: Model, prefix: str, written: set[str]) -> None:
+    values = value.__dict__
+    for name, path, inside, is_set in _fields(type(value), prefix):
         if name not in written:
             continue
         inner = values[name]
         if isinstance(inner, Model):
-            _flatten_into(found, inner, f"{prefix}{name}.")
+            _flatten_into(found, inner, inside, inner.model_fields_set)
         elif is_set and inner is not None:
-            found[f"{prefix}{name}"] = canonical_set(inner)
+            found[path] = canonical_set(inner)
         elif name != OPTIONS:
-            found[f"{prefix}{name}"] = inner
+            found[path] = inner
 
 
 def surely_fulfilled(wanted: Model, live: Model, skip: frozenset[str]) -> bool:
@@ -81,9 +86,25 @@ def surely_fulfilled(wanted: Model, live: Model, skip: frozenset[str]) -> bool:
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
-def wanted_fields(value: Model) -> dict[str, Any]:
+def settled(wanted: Model, live: Model, besides: frozenset[str] = _NOTHING) -> frozenset[str]:
+    """The fields of `wanted`, besides some, that need no closer look: written on both sides, not null, and equal."""
+    shared = (wanted.model_fields_set & live.model_fields_set) - besides
+    sets = set_like(type(wanted))
+    values, live_values = wanted.__dict__, live.__dict__
+    return frozenset([name for name in shared if _is_settled(values[name], live_values[name], is_set=name in sets)])
+
+
+def _is_settled(value: Any, have: Any, *, is_set: bool) -> bool:
+    if isinstance(value, Model):
+        return isinstance(have, Model) and settled(value, have) == value.model_fields_set
+    if is_set and isinstance(value, tuple) and isinstance(have, tuple):
+        return value == have or set(value) == set(have)
+    return value is not None and bool(value == have)
+
+
+def wanted_fields(value: Model, leave: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Like `flatten`, for the manifest's side: null for a group of fields (`tokens: null`) requests null for each of them."""
-    found = flatten(value)
+    found = flatten(value, leave)
     if None not in found.values():
         return found
     groups = _groups(type(value))
@@ -133,10 +154,12 @@ def set_like(model: type[Model]) -> frozenset[str]:
 
 
 @cache
-def _fields(model: type[Model]) -> tuple[tuple[str, bool], ...]:
-    """The names of a model's fields, and whether each is a set."""
+def _fields(model: type[Model], prefix: str) -> tuple[tuple[str, str, str, bool], ...]:
+    """The names of a model's fields, with the dotted path below `prefix`, the prefix of what is inside, and whether it is a
+    set. A plan has millions of paths, so each is one string.
+    """
     sets = set_like(model)
-    return tuple((name, name in sets) for name in model.model_fields)
+    return tuple((name, f"{prefix}{name}", f"{prefix}{name}.", name in sets) for name in model.model_fields)
 
 
 @cache
@@ -149,6 +172,12 @@ def transient(model: type[Model]) -> frozenset[str]:
 def write_only(model: type[Model]) -> frozenset[str]:
     """The dotted paths of a model that servers may never return."""
     return marked(model, WriteOnly)
+
+
+@cache
+def closely_compared(model: type[Model]) -> frozenset[str]:
+    """The fields of a model with a part that servers may never return, for which equal values are no proof."""
+    return frozenset(path.partition(".")[0] for path in write_only(model)) | {OPTIONS}
 
 
 @cache
