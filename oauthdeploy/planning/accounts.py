@@ -17,7 +17,8 @@ from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.requirements import table_on
 from oauthdeploy.planning.server_pairs import trusting_pairs, unchecked_finding
 
-_CREDENTIALS_ONLY: Final = frozenset({Grant.CLIENT_CREDENTIALS})
+_CREDENTIALS: Final = Grant.CLIENT_CREDENTIALS
+_CREDENTIALS_ONLY: Final = frozenset({_CREDENTIALS})
 
 
 def accounts_of(desired: DesiredState, server: str) -> frozenset[str]:
@@ -45,17 +46,18 @@ def _issuing(desired: DesiredState) -> Iterator[tuple[str, str]]:
 
 
 def _clients(desired: DesiredState, server: str) -> Iterator[tuple[Address, Client]]:
-    found = [(a, v) for a, v in desired.objects.items() if isinstance(v, Client) and a.server == server]
-    return iter(sorted(found, key=lambda item: item[0].sort_key))
+    return ((a, v) for a, v in desired.objects.items() if isinstance(v, Client) and a.server == server)
 
 
 def _machines(desired: DesiredState, server: str) -> Sequence[Address]:
-    return [a for a, client in _clients(desired, server) if Grant.CLIENT_CREDENTIALS in (client.grants or ())]
+    """The clients that use client credentials, by address."""
+    found = [a for a, client in _clients(desired, server) if _CREDENTIALS in (client.grants or ())]
+    return sorted(found, key=lambda address: address.sort_key)
 
 
 def _people(desired: DesiredState, trusted: str) -> Collection[str]:
-    clients = list(_clients(desired, trusted))
-    if clients and all(frozenset(client.grants or ()) == _CREDENTIALS_ONLY for _, client in clients):
+    only = (frozenset(client.grants or ()) == _CREDENTIALS_ONLY for _, client in _clients(desired, trusted))
+    if next(only, False) and all(only):
         return ()
     machines = {address.name for address in _machines(desired, trusted)}
     return [name for name in desired.resource_owners if name not in machines]

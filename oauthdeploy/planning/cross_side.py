@@ -222,7 +222,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
         if isinstance(value, Revocation) and value.block and address.server in (sides.resource, sides.trusted)
     }
     names = sides.after.names(sides.resource, Kind.CLIENT) & sides.after.names(sides.trusted, Kind.CLIENT)
-    for name in sorted(names):
+    for name in sorted(name for name in names if _may_differ(sides, name)):
         on_resource, on_trusted = (Address(Kind.CLIENT, name, server) for server in (sides.resource, sides.trusted))
         place = sides.desired.places.get(on_resource, ())
         states = sides.after.is_enabled(on_resource), sides.after.is_enabled(on_trusted)
@@ -256,6 +256,15 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
                 address=str(on_resource),
                 path=place,
             )
+
+
+def _may_differ(sides: ServerPair, name: str) -> bool:
+    """Whether a client is enabled on one side only, or has another id there, as far as a quick look tells."""
+    first, second = Address(Kind.CLIENT, name, sides.resource), Address(Kind.CLIENT, name, sides.trusted)
+    if sides.after.is_enabled(first) != sides.after.is_enabled(second):
+        return True
+    here, there = (sides.live.servers[one.server].objects.get(one) for one in (first, second))
+    return here is not None and there is not None and here.client_id != there.client_id
 
 
 def _first_few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:

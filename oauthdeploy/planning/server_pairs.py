@@ -36,6 +36,7 @@ class StateAfterPlan:
 
     def __init__(self, live: LiveState, changes: Iterable[Change]) -> None:
         self._live = live
+        self._names: dict[tuple[str, Kind], frozenset[str]] = {}
         self.gone: set[Address] = set()
         self.made: dict[tuple[str, Kind], set[str]] = defaultdict(set)
         self.changed: set[Address] = set()
@@ -56,8 +57,12 @@ class StateAfterPlan:
 
     def names(self, server: str, kind: Kind) -> frozenset[str]:
         """The names of the objects of a kind on a server."""
-        current = {a.name for a in self._live.servers[server].objects if a.kind is kind and not self._is_deleted(a)}
-        return frozenset(current | self.made[server, kind])
+        place = (server, kind)
+        if place not in self._names:
+            current = (a for a in self._live.servers[server].objects if a.kind is kind)
+            left = (a for a in current if not self._is_deleted(a)) if self.gone else current
+            self._names[place] = frozenset({*(a.name for a in left), *self.made.get(place, ())})
+        return self._names[place]
 
     def _is_deleted(self, address: Address) -> bool:
         """An association goes with its client."""
