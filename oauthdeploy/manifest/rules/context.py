@@ -289,15 +289,18 @@ class RuleContext(Struct, frozen=True, dict=True):
     # -- the desired state --------------------------------------------------------------------------------------------
 
     @cached_property
-    def placed(self) -> Mapping[tuple[str, Kind], Sequence[tuple[Address, Object]]]:
-        """The desired objects by server and kind, without associations, of which there are many."""
-        found: dict[Kind, defaultdict[str, list[tuple[Address, Object]]]] = {kind: defaultdict(list) for kind in Kind}
+    def addresses(self) -> Mapping[tuple[str, Kind], Sequence[Address]]:
+        """The addresses of the desired objects by server and kind, without associations, of which there are many."""
+        found: dict[Kind, defaultdict[str, list[Address]]] = {kind: defaultdict(list) for kind in Kind}
         association = Kind.ASSOCIATION
-        for item in self.desired.objects.items():
-            address = item[0]
+        for address in self.desired.objects:
             if address.kind is not association:
-                found[address.kind][address.server].append(item)
+                found[address.kind][address.server].append(address)
         return {(server, kind): values for kind in Kind for server, values in found[kind].items()}
+
+    def placed(self, server: str, kind: Kind) -> Iterator[tuple[Address, Object]]:
+        """The desired objects of a kind on a server; not for associations."""
+        return ((address, self.desired.objects[address]) for address in self.addresses.get((server, kind), ()))
 
     @cached_property
     def associating(self) -> frozenset[str]:
@@ -308,7 +311,7 @@ class RuleContext(Struct, frozen=True, dict=True):
     @cached_property
     def names_on(self) -> Mapping[tuple[str, Kind], frozenset[str]]:
         """The names of the desired objects by server and kind, without associations."""
-        return {key: frozenset([address.name for address, _ in values]) for key, values in self.placed.items()}
+        return {key: frozenset([address.name for address in values]) for key, values in self.addresses.items()}
 
     def names(self, server: str, kind: Kind) -> frozenset[str]:
         """The names of the desired objects of a kind on `server`; not for associations."""

@@ -288,7 +288,7 @@ def field_without_use(context: RuleContext) -> Iterator[Finding]:
                 if getattr(entry, field) is not None and side not in entry.role.sides:
                     yield Finding(("servers", name, field), f"{name} does not have the role {side}.")
         if entry.audience is not None and Side.RESOURCE in entry.role.sides:
-            trusts = [value for _, value in context.placed.get((name, Kind.TRUST), ()) if isinstance(value, Trust)]
+            trusts = [value for _, value in context.placed(name, Kind.TRUST) if isinstance(value, Trust)]
             if any(trust.via != "jwt" for trust in trusts):
                 yield Finding(
                     ("servers", name, "audience"), f"{name} introspects tokens and does not verify them itself."
@@ -315,7 +315,7 @@ def _unused_for_trust(context: RuleContext, server: str, entry: Server) -> Itera
 
 def _trusting(context: RuleContext, server: str) -> list[tuple[str, Via]]:
     """The resource servers that trust a server, each with its way of checking tokens."""
-    trusts = ((name, value) for name in context.servers for _, value in context.placed.get((name, Kind.TRUST), ()))
+    trusts = ((name, value) for name in context.servers for _, value in context.placed(name, Kind.TRUST))
     return [
         (name, value.via) for name, value in trusts if isinstance(value, Trust) and value.authorization_server == server
     ]

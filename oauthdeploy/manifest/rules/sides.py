@@ -383,7 +383,7 @@ def _sharing_accounts(context: RuleContext) -> tuple[str, ...]:
     pairs = [
         (server, value.authorization_server)
         for server in context.servers
-        for _, value in context.placed.get((server, Kind.TRUST), ())
+        for _, value in context.placed(server, Kind.TRUST)
         if isinstance(value, Trust) and value.via in ("local", "remote")
     ]
     return tuple(dict.fromkeys(name for pair in pairs for name in pair if name in context.servers))

@@ -48,17 +48,17 @@ def _gaps(context: RuleContext, answer: Answer) -> Iterator[_Gap]:
 
 def _asked(context: RuleContext, server: str) -> Iterator[tuple[Path, str, str]]:
     """What settings, associations, trust, revocations and renames require of a server."""
-    for address, value in context.placed.get((server, Kind.SETTINGS), ()):
+    for address, value in context.placed(server, Kind.SETTINGS):
         if isinstance(value, Settings):
             yield from _settings_asked(context, server, str(address), value)
     if server in context.associating:
         yield ("associations",), "", Capability.ASSOCIATIONS
-    for address, value in context.placed.get((server, Kind.TRUST), ()):
+    for address, value in context.placed(server, Kind.TRUST):
         path: Path = ("servers", server, "authorization_server")
         if isinstance(value, Trust):
             yield path, str(address), TRUST.get(value.via, Capability.TRUST)
             yield from _trust_asked(context, server, str(address), value)
-    for address, value in context.placed.get((server, Kind.REVOCATION), ()):
+    for address, value in context.placed(server, Kind.REVOCATION):
         if isinstance(value, Revocation):
             for field, capability in revocation_needs(value, context.servers[server].role):
                 yield (*context.place(address), field), str(address), capability
@@ -124,7 +124,9 @@ def _servers(
     context: RuleContext, known: list[str], kind: Kind, question: str, sides: frozenset[Side], answer: Answer
 ) -> list[tuple[str, Support]]:
     """The servers on the given sides that give the answer. If no server with objects of the kind is on them, all count."""
-    having = context.associating if kind is Kind.ASSOCIATION else {name for name, one in context.placed if one is kind}
+    having = (
+        context.associating if kind is Kind.ASSOCIATION else {name for name, one in context.addresses if one is kind}
+    )
     if kind is Kind.SCOPE and not having:
         # What a server that keeps only the names of scopes cannot hold matters where no other server has them.
         having = frozenset(context.desired.words)
