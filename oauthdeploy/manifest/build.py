@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from oauthdeploy.core.diagnostics import Diagnostic, Path
 from oauthdeploy.manifest.document import Document
 from oauthdeploy.manifest.problems import problems_of, real_path
-from oauthdeploy.manifest.written_fields import share_sets
+from oauthdeploy.model.objects import ClientTokens
 
 _ROUNDS = 4
 _MOST = 200_000
@@ -64,7 +64,7 @@ def build_document(tree: dict[str, Any]) -> Built:
     """Validate the composed tree, without changing it."""
     try:
         document = Document.model_validate(tree)
-        share_sets(document)
+        _share_tokens(document)
         return Built(document)
     except ValidationError as error:
         count = error.error_count()
@@ -90,6 +90,16 @@ def build_document(tree: dict[str, Any]) -> Built:
         else:
             return Built(document, tuple(problems), frozenset(damaged), positions)
     return Built(None, tuple(problems), frozenset(damaged))
+
+
+def _share_tokens(document: Document) -> None:
+    """Let clients with equal lifetimes of tokens have one object for them: very many clients have few different ones."""
+    known: dict[tuple[Any, ...], ClientTokens] = {}
+    for client in (document.clients or {}).values():
+        tokens = client.tokens
+        if tokens is not None:
+            key = (tuple(tokens.model_fields_set), *tokens.__dict__.values())
+            client.__dict__["tokens"] = known.setdefault(key, tokens)
 
 
 def _repaired(tree: Any, wrong: set[Path]) -> Any:
