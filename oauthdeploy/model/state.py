@@ -157,7 +157,7 @@ class Unheld(Struct, frozen=True):
     usual: Any = None
 
 
-class LiveObject(Struct, frozen=True):
+class LiveObject(Struct, frozen=True, gc=False):
     """What a server has at an address, in the manifest's terms.
 
     `identity` is the server's own id (a client_id, a UUID); `fingerprint` is a digest of everything that the server returned

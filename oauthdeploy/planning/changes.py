@@ -119,7 +119,7 @@ class Interim(Struct, frozen=True):
     until: tuple[Address, ...]
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, gc=False):
     """One step of a plan.
 
     `desired` is the object to reach (None for a delete), `live` the object that exists now (None for a create). `depends_on`
