@@ -45,16 +45,19 @@ class Exchanges:
         self._by_client: dict[tuple[str, str], list[Address]] = defaultdict(list)
         self._by_scope: dict[tuple[str, str], list[Address]] = defaultdict(list)
         self._introspecting: dict[tuple[str, str], list[Address]] = defaultdict(list)
+        deletes = any(change.action is Action.DELETE for change in changes)
         for change in changes:
             address = change.address
             if address.kind is Kind.ASSOCIATION and change.action is Action.CREATE:
+                if not deletes and not self._taken:
+                    continue  # Nothing is taken away, so nothing waits for what is given.
                 self._by_client[address.server, address.client].append(address)
                 self._by_scope[address.server, address.scope].append(address)
             elif isinstance(change.desired, Trust) and _renews_credentials(change):
                 trusted, account = change.desired.authorization_server, change.desired.client_id or ""
                 self._introspecting[trusted, account].append(address)
         self._successors = self._successors_of(changes)
-        self._widened = self._widened_scopes(changes)
+        self._widened = self._widened_scopes(changes) if deletes else {}
         self._kept = self._kept_scopes(desired) if self._widened else {}
         self._opened = self._opened_by(changes, desired) if self._widened else {}
 

@@ -54,6 +54,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -110,6 +111,17 @@ def order(
     `batch_key` names the request on a server that carries a change, from its address and action. `trusting_two` are, by
     server, the ways of checking tokens with which it can trust two authorization servers at once. Raises OrderCycle.
     """
+    return topological(_prepared(changes, desired, live, batch_key, trusting_two))
+
+
+def _prepared(
+    changes: Sequence[Change],
+    desired: DesiredState,
+    live: LiveState,
+    batch_key: Callable[[str, Change], str],
+    trusting_two: Mapping[str, Collection[Via]],
+) -> Sequence[Change]:
+    """The changes with their stages, dependencies, batches and notes, not yet in order."""
     stages = {change.address: stage_of(change, desired.servers[change.address.server].role) for change in changes}
     stages |= _after_their_clients(changes, stages, desired)
     graph = _Graph(changes, stages, desired, live)
@@ -120,12 +132,8 @@ def order(
         batch = batch_key(change.address.server, change)
         return replace(change, stage=stages[change.address], depends_on=needs[change.address], batch=batch)
 
-    return topological(
-        [
-            graph.with_note(change)
-            for change in graph.in_two_writes([placed(change) for change in changes], trusting_two)
-        ]
-    )
+    in_writes = graph.in_two_writes([placed(change) for change in changes], trusting_two)
+    return [graph.with_note(change) for change in in_writes]
 
 
 def stage_of(change: Change, role: Role) -> Stage:
@@ -167,6 +175,8 @@ def _after_their_clients(
     longer grants what they lose, and two servers that trust each other would wait for each other.
     """
     restricted = {c.address: stages[c.address] for c in changes if _restricts(c) and stages[c.address] in _NARROWING}
+    if not restricted:
+        return {}
     waiting = {name for name in desired.servers if trusted_by(desired, name) not in (None, name)}
     given = [
         c.address
@@ -314,7 +324,10 @@ class _Graph:
         """The changes, with a first write for those that swap entries with others, unless one request makes the whole swap, and
         for a switch of a resource server that can trust two authorization servers.
         """
-        together = {change.address: (change.address.server, change.stage, change.batch) for change in changes}
+
+        @cache
+        def together() -> Mapping[Address, tuple[str, Stage, str]]:
+            return {change.address: (change.address.server, change.stage, change.batch) for change in changes}
 
         def interim(change: Change) -> Interim | None:
             if change.stage is Stage.SWITCH_TRUST:
@@ -322,7 +335,7 @@ class _Graph:
             if change.stage not in _WIDENING:
                 return None
             moving, until = self._exchanges.swapped(change)
-            if not moving or {together[address] for address in until} == {together[change.address]}:
+            if not moving or {together()[address] for address in until} == {together()[change.address]}:
                 return None
             return interim_of(change, moving, until | {*self._own_switch(change.address.server)})
 
@@ -513,18 +526,16 @@ def topological(changes: Sequence[Change]) -> tuple[Change, ...]:
     """
     listed = sorted(changes, key=_sort_key)
     places = {change.address: place for place, change in enumerate(listed)}
+    if all(places.get(need, -1) < place for place, change in enumerate(listed) for need in change.depends_on):
+        return tuple(listed)
     waiting = [0] * len(listed)
     followers: dict[int, list[int]] = defaultdict(list)
-    in_order = True
     for place, change in enumerate(listed):
         for need in change.depends_on:
             before = places.get(need)
             if before is not None:
-                in_order = in_order and before < place
                 waiting[place] += 1
                 followers[before].append(place)
-    if in_order:
-        return tuple(listed)
     ready = [place for place, count in enumerate(waiting) if not count]
     done: list[int] = []
     while ready:
