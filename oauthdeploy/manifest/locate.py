@@ -64,7 +64,10 @@ class Index:
             return SourceSpan(
                 self.source.name, line, column, text[start : column + AROUND], min(column - 1, len(text)) - start + 1
             )
-        text, caret = mask_around(self.source.line(line), self._masks.get(line, []), column, AROUND)
+        text, secrets = self.source.line(line), self._masks.get(line, [])
+        if not secrets and max(len(text), column) <= AROUND:
+            return SourceSpan(self.source.name, line, column, text, column)
+        text, caret = mask_around(text, secrets, column, AROUND)
         return SourceSpan(self.source.name, line, column, text, caret)
 
     def broken_line(self, number: int) -> str:
@@ -169,6 +172,9 @@ class Locator:
         return index.span(line, column)
 
     def _nearest(self, path: Path, *, key: bool) -> tuple[Index, tuple[int, int]] | None:
+        if len(self._indexes) == 1 and self._environment is None and not self._origins:
+            depth, place = self._indexes[0].find(path, key=key)
+            return (self._indexes[0], place) if depth else None
         best: tuple[int, Index, tuple[int, int]] | None = None
         for index, way, hidden in self._ways(path):
             depth, place = index.find(way, key=key)

@@ -35,10 +35,16 @@ class Lines(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
-        end = self._starts[place + 1] if place + 1 < len(self) else len(self._text)
+        return self.at(range(len(self))[index] + 1)
+
+    def at(self, number: int) -> str:
+        """The line of that number, counted from 1; empty where there is none."""
+        starts = self._starts
+        if not 0 < number <= len(starts):
+            return ""
+        end = starts[number] if number < len(starts) else len(self._text)
         # A line contains no line end, so only its own is removed.
-        return self._text[self._starts[place] : end].rstrip("\r\n")
+        return self._text[starts[number - 1] : end].rstrip("\r\n")
 
 
 class Source(Struct, frozen=True, dict=True):
@@ -54,7 +60,7 @@ class Source(Struct, frozen=True, dict=True):
 
     def line(self, number: int) -> str:
         """The line of that number, counted from 1; empty after the last line."""
-        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+        return self.lines.at(number)
 
     def span(self, line: int, column: int) -> SourceSpan:
         """A place by line and column, counted from 1."""
