@@ -135,7 +135,7 @@ class Address(Struct, frozen=True, gc=False, cache_hash=True):
         return (_RANK[self.kind], self.name, self.server)
 
     def __lt__(self, other: Address) -> bool:
-        return self.sort_key < other.sort_key
+        return (_RANK[self.kind], self.name, self.server) < (_RANK[other.kind], other.name, other.server)
 
     @property
     def without_server(self) -> str:
