@@ -222,7 +222,7 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
         if isinstance(value, Revocation) and value.block and address.server in (sides.resource, sides.trusted)
     }
     names = sides.after.names(sides.resource, Kind.CLIENT) & sides.after.names(sides.trusted, Kind.CLIENT)
-    for name in sorted(name for name in names if _may_differ(sides, name)):
+    for name in (name for name in sorted(names) if _may_differ(sides, name)):
         on_resource, on_trusted = (Address(Kind.CLIENT, name, server) for server in (sides.resource, sides.trusted))
         place = sides.desired.places.get(on_resource, ())
         states = sides.after.is_enabled(on_resource), sides.after.is_enabled(on_trusted)
@@ -259,12 +259,15 @@ def _client_differences(sides: ServerPair) -> Iterator[Diagnostic]:
 
 
 def _may_differ(sides: ServerPair, name: str) -> bool:
-    """Whether a client is enabled on one side only, or has another id there, as far as a quick look tells."""
-    first, second = Address(Kind.CLIENT, name, sides.resource), Address(Kind.CLIENT, name, sides.trusted)
-    if sides.after.is_enabled(first) != sides.after.is_enabled(second):
+    """False if a quick look tells that a client is enabled on both sides or on neither, with one id."""
+    on_resource, on_trusted = (
+        sides.live.servers[server].objects.get(Address(Kind.CLIENT, name, server))
+        for server in (sides.resource, sides.trusted)
+    )
+    if on_resource is None or on_trusted is None or sides.after.enabled:
         return True
-    here, there = (sides.live.servers[one.server].objects.get(one) for one in (first, second))
-    return here is not None and there is not None and here.client_id != there.client_id
+    ids_differ = on_resource.client_id != on_trusted.client_id
+    return ids_differ or enabled_of(on_resource.value) != enabled_of(on_trusted.value)
 
 
 def _first_few(found: Iterator[Diagnostic], what: str) -> Iterator[Diagnostic]:
