@@ -306,7 +306,7 @@ class Leases:
         return _unless_changed(lambda: self._client.replace(lease))
 
 
-class _Seen(Struct, frozen=True):
+class _Seen(LateTyped, frozen=True):
     """A Lease as it was read; None if there is none."""
 
     lease: Lease | None
