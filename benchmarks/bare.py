@@ -28,7 +28,8 @@ class Loader:
 
     def __init__(self, url: str, account: tuple[str, str] | None = None) -> None:
         self.url = url
-        self.headers: dict[str, str] = {}
+        # As the tool does; the proxy passes compressed answers on without saying so.
+        self.headers: dict[str, str] = {"Accept-Encoding": "identity"}
         self.account = account
         self._local = threading.local()
 
