@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -102,12 +104,18 @@ def with_all_of_scope(made: LiveObject, live: LiveScope, way: str) -> LiveObject
 def association_object(live: LiveClient, scope: str) -> LiveObject:
     """A live association, with whether it is default or optional."""
     default = scope in live.default
-    mark = fingerprint({"client": live.uuid, "scope": scope, "default": default})
+    mark = association_fingerprint(live.uuid, scope, default=default)
     if live.scopes_unparsed:
         value = read_fields(ASSOCIATION, LiveAssociation(live.raw, scope)).build(Association)
     else:
         value = _association(default=default)
     return LiveObject(value, live.uuid, mark)
+
+
+def association_fingerprint(client: str, scope: str, *, default: bool) -> str:
+    """`fingerprint` of what is known of an association. A large realm has a hundred thousand, so its text is written here."""
+    text = f'{{"client":{json.dumps(client)},"default":{"true" if default else "false"},"scope":{json.dumps(scope)}}}'
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
