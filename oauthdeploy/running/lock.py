@@ -158,7 +158,9 @@ class Held:
     def _file(self) -> tuple[int, ...]:
         """What distinguishes the file from any other one that has taken its place; empty if there is none."""
         try:
-            found = os.stat(self._path)
+            # Opened, not only looked up: a network file system may answer a look from its cache, but asks when a file is opened.
+            with self._path.open("rb", buffering=0) as file:
+                found = os.fstat(file.fileno())
         except OSError:
             return ()
         return (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)

@@ -155,3 +155,13 @@ def test_what_is_no_text_is_refused_without_being_quoted(value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         Free.model_validate({"texts": {"note": value}})
     assert "canary" not in str(caught.value)
+
+
+def test_objects_that_write_the_same_share_one_set_and_a_copy_changes_its_own() -> None:
+    """Of very many objects few sets differ; none may change with a copy of another object."""
+    one, other = Scope(description="a"), Scope(description="b")
+    assert one.model_fields_set is other.model_fields_set
+    copy = one.model_copy(update={"resources": ("orders",)})
+    assert copy.model_fields_set == {"description", "resources"}
+    assert one.model_fields_set == other.model_fields_set == {"description"}
+    assert Scope.model_construct({"description"}, description="c").model_fields_set == {"description"}
