@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from types import NoneType
@@ -33,9 +33,6 @@ SCHEMAS: Final = {
 }
 """The file of each schema, by major format version."""
 
-_CLASSES: Final = {"string": str, "boolean": bool, "integer": int, "null": NoneType}
-_ANNOTATIONS: Final = frozenset({"title", "description", "examples"})
-
 
 class SchemaMissing(OAuthDeployError):
     """The installation lacks its schemas."""
@@ -60,9 +57,17 @@ def schema_text(name: str) -> str:
 def shape_problem(name: str, document: Any, additions: bool = False) -> str:
     """The first place where the document violates its schema, as a JSON path, and how; "" if it is valid.
 
-    No value of the document is quoted. `additions` allows keys that are not in the schema, for documents of newer releases.
+    `document` is as `json.loads` returns it. No value of it is quoted. `additions` allows keys that are not in the schema, for
+    documents of newer releases.
     """
-    error = next(_validator(name, additions).iter_errors(document), None)
+    schema = _schema(name, additions)
+    quick = _quick(name, additions)
+    if quick is not None and quick(document):
+        return ""
+    # Imported here, since most documents are valid.
+    from jsonschema import Draft202012Validator
+
+    error = next(Draft202012Validator(schema).iter_errors(document), None)
     if error is None:
         return ""
     while error.context:
@@ -96,15 +101,11 @@ def _what(error: Any) -> str:
 
 
 @cache
-def _validator(name: str, additions: bool) -> Any:
+def _schema(name: str, additions: bool) -> Any:
     import json
 
-    from jsonschema import Draft202012Validator
-    from jsonschema.validators import extend
-
     schema = json.loads(schema_text(name))
-    quick: Any = extend(Draft202012Validator, {"properties": _properties})  # type: ignore[no-untyped-call]
-    return quick(_inlined(schema, schema.get("$defs", {}), additions))
+    return _inlined(schema, schema.get("$defs", {}), additions)
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Any], additions: bool) -> Any:
@@ -122,33 +123,158 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], additions: bool) -> An
     }
 
 
-def _properties(validator: Any, properties: Mapping[str, Any], instance: Any, _schema: Any) -> Iterator[Any]:
-    """The keyword `properties`, without a call for each valid string and number, which most values are."""
-    if isinstance(instance, dict):
-        for name, part in properties.items():
-            if name in instance and not _is_right(instance[name], part):
-                yield from validator.descend(instance[name], part, path=name, schema_path=name)
+# -- the quick check -----------------------------------------------------------------------------------------------------
+#
+# A journal or a saved plan has tens of thousands of parts, for each of which jsonschema makes objects. What this check accepts is
+# valid; anything else is left to jsonschema, which also says what is wrong.
+
+Check = Callable[[Any], bool]
+
+_CLASSES: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+    "null": (NoneType,),
+    "object": (dict,),
+    "array": (list,),
+}
+_ANNOTATIONS: Final = frozenset({"$schema", "$id", "title", "description", "examples", "default", "format"})
 
 
-def _is_right(value: Any, schema: Any) -> bool:
-    """True for a string, number, boolean or null that the schema allows; False if it does not, or if that takes more to check."""
-    if not isinstance(schema, dict) or value.__class__ not in _CLASSES.values():
+class _NotQuick(Exception):
+    """A schema has a keyword that the quick check does not know."""
+
+
+@cache
+def _quick(name: str, additions: bool) -> Check | None:
+    """Whether a document is certainly valid; None if the schema is not simple enough to tell."""
+    try:
+        return _check(_schema(name, additions))
+    except _NotQuick:
+        return None
+
+
+def _check(schema: Any) -> Check:
+    if isinstance(schema, bool):
+        return lambda _value: schema
+    checks = [_KEYWORDS[word](wanted, schema) for word, wanted in schema.items() if _is_checked(word)]
+    if len(checks) == 1:
+        return checks[0]
+
+    def check(value: Any) -> bool:
+        for one in checks:  # noqa: SIM110  (a generator would cost as much as the checks)
+            if not one(value):
+                return False
+        return True
+
+    return check
+
+
+def _is_checked(word: str) -> bool:
+    if word in _ANNOTATIONS or word in ("then", "else"):
         return False
-    for keyword, wanted in schema.items():
-        match keyword:
-            case "type":
-                right = value.__class__ in [
-                    _CLASSES.get(kind) for kind in ([wanted] if isinstance(wanted, str) else wanted)
-                ]
-            case "enum":
-                right = value.__class__ is str and value in wanted
-            case "pattern":
-                right = value.__class__ is str and re.search(wanted, value) is not None
-            case _:
-                right = keyword in _ANNOTATIONS
-        if not right:
-            return False
+    if word not in _KEYWORDS:
+        raise _NotQuick
     return True
+
+
+def _type(wanted: str | Sequence[str], _schema: Any) -> Check:
+    kinds = [wanted] if isinstance(wanted, str) else wanted
+    classes = frozenset(each for kind in kinds for each in _CLASSES[kind])
+    # No isinstance: true is no integer. 1.0 is one (JSON Schema 2020-12, core, section 4.2.1).
+    if "integer" in kinds and float not in classes:
+        return lambda value: value.__class__ in classes or (value.__class__ is float and value.is_integer())
+    return lambda value: value.__class__ in classes
+
+
+def _one_of(wanted: Sequence[Any]) -> Check:
+    if any(isinstance(one, list | dict) for one in wanted):
+        raise _NotQuick
+    allowed = frozenset((_kind(one), one) for one in wanted)
+    return lambda value: not isinstance(value, list | dict) and (_kind(value), value) in allowed
+
+
+def _kind(value: Any) -> type:
+    """1 and 1.0 are equal (JSON Schema 2020-12, core, section 4.2.2); 1 and true are not."""
+    return float if value.__class__ is int else value.__class__
+
+
+def _pattern(wanted: str, _schema: Any) -> Check:
+    search = re.compile(wanted).search
+    return lambda value: value.__class__ is not str or search(value) is not None
+
+
+def _bound(wanted: float, sign: int) -> Check:
+    return lambda value: value.__class__ not in (int, float) or sign * value >= sign * wanted
+
+
+def _required(wanted: Sequence[str], _schema: Any) -> Check:
+    names = frozenset(wanted)
+    return lambda value: value.__class__ is not dict or names <= value.keys()
+
+
+def _properties(wanted: Mapping[str, Any], _schema: Any) -> Check:
+    checks = tuple((name, _check(part)) for name, part in wanted.items())
+
+    def check(value: Any) -> bool:
+        return value.__class__ is not dict or all(name not in value or one(value[name]) for name, one in checks)
+
+    return check
+
+
+def _additional(wanted: Any, schema: Mapping[str, Any]) -> Check:
+    if "patternProperties" in schema:
+        raise _NotQuick
+    known, one = frozenset(schema.get("properties", ())), _check(wanted)
+    if wanted is False:
+        return lambda value: value.__class__ is not dict or value.keys() <= known
+    return lambda value: value.__class__ is not dict or all(one(value[name]) for name in value.keys() - known)
+
+
+def _names(wanted: Any, _schema: Any) -> Check:
+    one = _check(wanted)
+    return lambda value: value.__class__ is not dict or all(map(one, value))
+
+
+def _items(wanted: Any, schema: Mapping[str, Any]) -> Check:
+    if "prefixItems" in schema:
+        raise _NotQuick
+    one = _check(wanted)
+    return lambda value: value.__class__ is not list or all(map(one, value))
+
+
+def _any_of(wanted: Sequence[Any], _schema: Any) -> Check:
+    checks = [_check(part) for part in wanted]
+    return lambda value: any(one(value) for one in checks)
+
+
+def _all_of(wanted: Sequence[Any], _schema: Any) -> Check:
+    checks = [_check(part) for part in wanted]
+    return lambda value: all(one(value) for one in checks)
+
+
+def _if(wanted: Any, schema: Mapping[str, Any]) -> Check:
+    condition, then, other = _check(wanted), _check(schema.get("then", True)), _check(schema.get("else", True))
+    return lambda value: then(value) if condition(value) else other(value)
+
+
+_KEYWORDS: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Check]]] = {
+    "type": _type,
+    "const": lambda wanted, _schema: _one_of([wanted]),
+    "enum": lambda wanted, _schema: _one_of(wanted),
+    "pattern": _pattern,
+    "minimum": lambda wanted, _schema: _bound(wanted, 1),
+    "maximum": lambda wanted, _schema: _bound(wanted, -1),
+    "required": _required,
+    "properties": _properties,
+    "additionalProperties": _additional,
+    "propertyNames": _names,
+    "items": _items,
+    "anyOf": _any_of,
+    "allOf": _all_of,
+    "if": _if,
+}
 
 
 def without_nulls(part: Mapping[str, Any]) -> dict[str, Any]:

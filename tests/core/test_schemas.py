@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -59,16 +59,53 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other"]), VALUES, max_size=4))
-def test_the_quick_check_of_plain_values_changes_no_answer(document: dict[str, Any]) -> None:
-    """What jsonschema alone refuses is refused, and nothing else."""
+PLAIN: dict[str, Any] = {**SCHEMA, "properties": {k: v for k, v in SCHEMA["properties"].items() if k != "short"}}
+CONDITIONAL: dict[str, Any] = {
+    "required": ["count"],
+    "propertyNames": {"pattern": "^[a-z]+$"},
+    "additionalProperties": {"type": ["number", "string"]},
+    "properties": {"name": {"type": "array", "items": {"enum": [1, "a", None, True]}}},
+    "allOf": [
+        {
+            "if": {"properties": {"count": {"const": 1}}},
+            "then": {"required": ["word"]},
+            "else": {"properties": {"word": {"type": "integer", "maximum": 1}}},
+        },
+        {"if": {"properties": {"on": {"type": "integer"}}}, "then": {"properties": {"on": {"minimum": 1}}}},
+    ],
+}
+
+
+def problem_in(schema: dict[str, Any], document: Any, *, additions: bool = False) -> str:
+    """What is wrong with a document of this schema."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schemas, "schema_text", lambda _name: json.dumps(SCHEMA))
-        patch.setattr(schemas, "_validator", cache(schemas._validator.__wrapped__))
-        problem = shape_problem("it", document)
-        assert (problem == "") == Draft202012Validator(SCHEMA).is_valid(document), problem
-        if set(document) <= {"other", *SCHEMA["properties"]} and shape_problem("it", document, True):
-            assert problem
+        patch.setattr(schemas, "schema_text", lambda _name: json.dumps(schema))
+        for cached in ("_schema", "_quick"):
+            patch.setattr(schemas, cached, cache(getattr(schemas, cached).__wrapped__))
+        return shape_problem("it", document, additions)
+
+
+@pytest.mark.parametrize("schema", [SCHEMA, PLAIN, CONDITIONAL], ids=["not quick", "plain", "conditional"])
+@given(
+    document=st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other", "Other"]), VALUES, max_size=4) | VALUES
+)
+@example(document={"count": 1.0})
+@example(document={"count": True})
+@example(document={"count": 2, "on": 0.0})
+@example(document={"count": 2, "on": False})
+def test_the_quick_check_changes_no_answer(schema: dict[str, Any], document: Any) -> None:
+    """What jsonschema alone refuses is refused, and nothing else."""
+    problem = problem_in(schema, document)
+    assert (problem == "") == Draft202012Validator(schema).is_valid(document), problem
+    if problem_in(schema, document, additions=True):
+        assert problem
+
+
+@pytest.mark.parametrize("name", ["plan", "journal", "audit", "record"])
+def test_what_is_read_back_is_checked_quickly(name: str) -> None:
+    """A keyword that the quick check does not know would leave every part of a large document to jsonschema."""
+    assert schemas._quick(name, False) is not None
+    assert schemas._quick("manifest", False) is None, "that one has keywords that it does not know"
 
 
 @pytest.mark.parametrize(
@@ -84,13 +121,9 @@ def test_the_quick_check_of_plain_values_changes_no_answer(document: dict[str, A
         ({"name": "x", "below": {"name": {"hunter2": 1}}}, "$.below.name: must be string"),
     ],
 )
-def test_a_problem_names_the_place_and_quotes_no_value(
-    monkeypatch: pytest.MonkeyPatch, document: dict[str, Any], problem: str
-) -> None:
+def test_a_problem_names_the_place_and_quotes_no_value(document: dict[str, Any], problem: str) -> None:
     """The JSON path and the words of the schema: a value may be a secret that somebody put there."""
-    monkeypatch.setattr(schemas, "schema_text", lambda _name: json.dumps(SCHEMA))
-    monkeypatch.setattr(schemas, "_validator", cache(schemas._validator.__wrapped__))
-    found = shape_problem("it", document)
+    found = problem_in(SCHEMA, document)
     assert found.startswith(problem)
     assert "hunter2" not in found
 
