@@ -35,7 +35,8 @@ class Disclosure:
     """The values of one process that no output may show."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A signal's handler writes too, in a thread that may hold the lock.
+        self._lock = threading.RLock()
         self._replacements: OrderedDict[str, str] = OrderedDict()
         self._new: list[str] = []
         self._by_head: dict[str, dict[str, str]] = {}
@@ -93,15 +94,7 @@ class Disclosure:
 
         `references`: False leaves connection values as they are.
         """
-        heads = self._heads()
-        if not heads:
-            return text, 0
-        places: Iterable[str]
-        if len(heads) <= len(text):
-            places = [head for head in heads if head in text]
-        else:
-            places = {text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1)} & heads.keys()
-        found = {needle: shown for head in places for needle, shown in heads[head].items() if needle in text}
+        found = self._known_in(text)
         if not references:
             found = {needle: shown for needle, shown in found.items() if shown == MASK}
         hits = 0
@@ -128,17 +121,30 @@ class Disclosure:
                 self._by_head.clear()
                 self._new = list(self._replacements)
 
+    def _known_in(self, text: str) -> dict[str, str]:
+        """The values that occur in a text, and what is shown for each.
+
+        Other threads wait: those that write may learn secrets meanwhile, which adds to what is being searched.
+        """
+        with self._lock:
+            heads = self._heads()
+            places: Iterable[str]
+            if len(heads) <= len(text):
+                places = [head for head in heads if head in text]
+            else:
+                places = {text[start : start + SHORTEST] for start in range(len(text) - SHORTEST + 1)} & heads.keys()
+            return {needle: shown for head in places for needle, shown in heads[head].items() if needle in text}
+
     def _heads(self) -> dict[str, dict[str, str]]:
         """The values to search for, by their first characters. Their spellings are built only when something is written."""
-        with self._lock:
-            new, self._new = self._new, []
-            for text in new:
-                shown = self._replacements.get(text)
-                if shown is None:
-                    continue
-                for needle in _encodings(text) if shown == MASK else _spellings_of_address(text):
-                    self._by_head.setdefault(needle[:SHORTEST], {})[needle] = shown
-            return self._by_head
+        new, self._new = self._new, []
+        for value in new:
+            shown = self._replacements.get(value)
+            if shown is None:
+                continue
+            for needle in _encodings(value) if shown == MASK else _spellings_of_address(value):
+                self._by_head.setdefault(needle[:SHORTEST], {})[needle] = shown
+        return self._by_head
 
 
 def _compact(document: Any, ensure_ascii: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import threading
 from typing import Any
 from urllib.parse import quote
 
@@ -111,3 +112,34 @@ def test_a_secret_in_a_line_of_json_is_masked_by_either_writer(beside: str) -> N
     known.add_secret("hunter-22")
     assert json.loads(known.json_line({"a": ["hunter-22", beside]})) == {"a": ["***", beside]}
     assert known.take_kept_back() == 1
+
+
+class Slow(str):
+    """A text in which another thread learns secrets, and writes, while it is searched."""
+
+    known: Disclosure
+    others: list[threading.Thread]
+
+    def __contains__(self, part: object) -> bool:
+        if not self.others:
+            self.others.append(threading.Thread(target=self.learn))
+            self.others[0].start()
+            self.others[0].join(0.2)
+        return super().__contains__(str(part))
+
+    def learn(self) -> None:
+        for number in range(3):
+            self.known.add_secret(f"{number} of the secrets that servers generate")
+            self.known.clean("a line of the journal")
+
+
+def test_a_secret_that_another_thread_learns_meanwhile_disturbs_no_search() -> None:
+    """An apply writes its journal from several threads, while responses bring secrets that the server generated."""
+    text = Slow(f"a text that is longer than the list of secrets is, with {SECRET} in it" + "." * 500)
+    text.known, text.others = Disclosure(), []
+    text.known.add_secret(SECRET)
+    clean, hits = text.known.clean(text)
+    text.others[0].join()
+    assert hits == 1
+    assert SECRET not in clean
+    assert text.known.clean("1 of the secrets that servers generate")[1] == 1
