@@ -89,18 +89,29 @@ def check_and_read(
     drivers: Mapping[str, Driver], desired: DesiredState
 ) -> tuple[Mapping[str, ServerReport], LiveState]:
     """`check_all` and `read_live` in as few round trips as the servers allow. Raises what these raise."""
-    reports, live, failed = check_and_read_each(drivers, desired)
-    if failed:
-        raise_all(failed.values())
-    return reports, live
+    return check_and_read_wanted(drivers, {name: _to_compare(desired, name, everything=True) for name in drivers})
 
 
 def check_and_read_each(
     drivers: Mapping[str, Driver], desired: DesiredState
 ) -> tuple[Mapping[str, ServerReport], LiveState, Mapping[str, OAuthDeployError]]:
     """The same, and the errors of the servers that failed, by name; the others are read all the same."""
-    wanted = {name: _to_compare(desired, name, everything=True) for name in drivers}
+    return _check_and_read(drivers, {name: _to_compare(desired, name, everything=True) for name in drivers})
 
+
+def check_and_read_wanted(
+    drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]
+) -> tuple[Mapping[str, ServerReport], LiveState]:
+    """`check_all` and `read_wanted` in as few round trips as the servers allow. Raises what these raise."""
+    reports, live, failed = _check_and_read(drivers, wanted)
+    if failed:
+        raise_all(failed.values())
+    return reports, live
+
+
+def _check_and_read(
+    drivers: Mapping[str, Driver], wanted: Mapping[str, Wanted]
+) -> tuple[Mapping[str, ServerReport], LiveState, Mapping[str, OAuthDeployError]]:
     def ask(driver: Driver) -> tuple[ServerReport, ServerState | None]:
         if not _asks(wanted[driver.name]):
             return driver.check(), None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct, field
@@ -23,9 +23,9 @@ from oauthdeploy.manifest.load import load_manifest
 from oauthdeploy.manifest.severities import is_structural
 from oauthdeploy.manifest.source import Source
 from oauthdeploy.manifest.suggestions import did_you_mean
-from oauthdeploy.model.capabilities import DriverFacts, table_for
+from oauthdeploy.model.capabilities import Capabilities, DriverFacts, table_for
 from oauthdeploy.model.fields import Model
-from oauthdeploy.model.state import LiveState
+from oauthdeploy.model.state import DesiredState, LiveState
 from oauthdeploy.planning.changes import Action, Change
 from oauthdeploy.planning.export.builder import export
 from oauthdeploy.planning.export.target_limits import ALLOWING
@@ -34,10 +34,10 @@ from oauthdeploy.planning.inventory import Inventory, kinds_to_read
 from oauthdeploy.planning.omissions import Omission, beyond, findings_of
 from oauthdeploy.planning.plan import Plan
 from oauthdeploy.planning.unread import Unread, unread_among
-from oauthdeploy.running.read import check_all, read_wanted
+from oauthdeploy.running.read import check_and_read_wanted, read_live, read_wanted, with_answers
 from oauthdeploy.workflow.connections import connected, narrowed
 from oauthdeploy.workflow.options import RunOptions
-from oauthdeploy.workflow.planner import plan_now
+from oauthdeploy.workflow.planner import plan_for
 
 _ROUNDS: Final = 6
 """The number of attempts, each without the fields that a manifest turned out not to express, before the export fails."""
@@ -171,28 +171,40 @@ def read_estate(
     facts: Mapping[str, DriverFacts] | None = None,
 ) -> Inventory:
     """All objects of some kinds on the servers of `drivers`, read in parallel. Raises what `make_plan` raises."""
-    reports = check_all(drivers)
-    facts, desired = driver_facts() if facts is None else facts, manifest.desired
+    return _check_and_read_estate(manifest, drivers, tuple(kinds), driver_facts() if facts is None else facts)[1]
+
+
+def _check_and_read_estate(
+    manifest: Manifest, drivers: Mapping[str, Driver], kinds: Sequence[Kind], facts: Mapping[str, DriverFacts]
+) -> tuple[Mapping[str, ServerReport], Inventory]:
+    """What the servers report of themselves, and all objects of some kinds."""
+    desired = manifest.desired
     tables = {
-        name: {**table_for(facts[entry.driver], entry.role), **(reports[name].capabilities if name in reports else {})}
+        name: table_for(facts[entry.driver], entry.role)
         for name, entry in desired.servers.items()
         if facts[entry.driver].writable
     }
-    wanted_by_server = {
-        name: Wanted(
-            objects=desired.on(name),
-            kinds=kinds_to_read(desired.servers[name], tables[name], kinds),
-            absent=frozenset(address for address in desired.absent if address.server == name),
-            moved={address: former for address, former in desired.moved.items() if address.server == name},
-            owner=desired.name,
-            external=frozenset(address for address in desired.external if address.server == name),
-            identities={address: known for address, known in desired.identities.items() if address.server == name},
-            whole=True,
-        )
-        for name in drivers
-    }
-    live = read_wanted(drivers, wanted_by_server)
-    return Inventory(desired, LiveState({name: live.servers[name] for name in drivers}), facts, tables)
+    wanted = {name: _all_of(desired, name, tables[name], kinds) for name in drivers}
+    reports, live = check_and_read_wanted(drivers, wanted)
+    tables |= {name: {**tables[name], **reports[name].capabilities} for name in drivers}
+    if wanted != (wanted := {name: _all_of(desired, name, tables[name], kinds) for name in drivers}):
+        # A server said that it holds other kinds than its driver's table has.
+        live = read_wanted(drivers, wanted)
+    return reports, Inventory(desired, LiveState({name: live.servers[name] for name in drivers}), facts, tables)
+
+
+def _all_of(desired: DesiredState, server: str, table: Capabilities, kinds: Iterable[Kind]) -> Wanted:
+    """All objects of those of `kinds` that a server holds according to `table`."""
+    return Wanted(
+        objects=desired.on(server),
+        kinds=kinds_to_read(desired.servers[server], table, kinds),
+        absent=frozenset(address for address in desired.absent if address.server == server),
+        moved={address: former for address, former in desired.moved.items() if address.server == server},
+        owner=desired.name,
+        external=frozenset(address for address in desired.external if address.server == server),
+        identities={address: known for address, known in desired.identities.items() if address.server == server},
+        whole=True,
+    )
 
 
 class _Export:
@@ -214,6 +226,7 @@ class _Export:
         self.options = replace(options, servers=self._servers(options))
         self.left: set[Left] = set()
         self.omissions: list[Omission] = []
+        self.reports: Mapping[str, ServerReport] = {}
 
     def run(self, drivers: Mapping[str, Driver]) -> ExportReport:
         """The export, checked."""
@@ -221,7 +234,7 @@ class _Export:
             return self._run(drivers)
 
     def _run(self, drivers: Mapping[str, Driver]) -> ExportReport:
-        estate = read_estate(self.manifest, drivers, self.wanted.kinds, self.facts)
+        self.reports, estate = _check_and_read_estate(self.manifest, drivers, self.wanted.kinds, self.facts)
         for _ in range(_ROUNDS):
             found = export(estate, self.wanted, self.left)
             made = write_export(self.sources, found, self.request.environment)
@@ -277,8 +290,7 @@ class _Export:
             if not self._leave_out(self._as_a_whole(_unsayable(findings.errors))):
                 raise ManifestInvalid(findings)
             return None
-        plan, _live, reports = plan_now(narrowed(manifest, self.options), drivers, self.options, self.facts)
-        if self._leave_out(self._as_a_whole(self._undone(plan, reports))):
+        if self._leave_out(self._as_a_whole(self._undone(self._plan(narrowed(manifest, self.options), drivers)))):
             return None
         kept = [replace(item, severity=Severity.WARNING) for item in rules]
         omissions = (*found.omissions, *self.omissions)
@@ -288,6 +300,11 @@ class _Export:
             for source, before in zip(sources, self.sources, strict=True)
         )
         return ExportReport(files, exported.variables, findings_now, omissions=omissions)
+
+    def _plan(self, manifest: Manifest, drivers: Mapping[str, Driver]) -> Plan:
+        """The plan of what was written, from the servers as they are now; who they are was checked by this run already."""
+        live = with_answers(read_live(drivers, manifest.desired), self.reports)
+        return plan_for(manifest, drivers, self.options, self.reports, live, self.facts, bound=False)[0]
 
     def _can_be_ignored(self, item: Diagnostic) -> bool:
         """Whether a value may stay although it violates a rule. A copy takes no value along that its target does not accept."""
@@ -299,7 +316,7 @@ class _Export:
             whole = self.wanted.levels and kind == Kind.CLIENT and path in ALLOWING
             yield (kind, name, "" if whole else path), why
 
-    def _undone(self, plan: Plan, reports: Mapping[str, ServerReport]) -> Iterator[tuple[Left, str]]:
+    def _undone(self, plan: Plan) -> Iterator[tuple[Left, str]]:
         """Leave out of the manifest what the plan would still change."""
         for change in plan.changes:
             if self.wanted.target is not None and change.address.server != self.wanted.source:
@@ -312,7 +329,7 @@ class _Export:
                 address = Address.parse(item.address)
             except ValueError:
                 continue
-            if address.server in reports:
+            if address.server in self.reports:
                 name = address.server if address.kind.is_singleton else address.name
                 yield (address.kind.value, name, _field_of(item.path)), item.detail or item.summary
 

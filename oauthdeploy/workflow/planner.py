@@ -59,10 +59,14 @@ def plan_for(
     live: LiveState,
     known: Mapping[str, DriverFacts],
     unkept: Sequence[Unkept] = (),
+    *,
+    bound: bool = True,
 ) -> tuple[Plan, LiveState, Mapping[str, ServerReport]]:
-    """The same from what was read; `known` are facts by driver name."""
+    """The same from what was read; `known` are facts by driver name. A plan that is only looked at need not be `bound` to the
+    manifest by its digest.
+    """
     desired = manifest.desired
-    plan = _build(manifest, drivers, reports, live, known, unkept)
+    plan = _build(manifest, drivers, reports, live, known, unkept, digest=manifest.digest if bound else "")
     if token_servers := asks_for_tokens(plan.changes, desired, live):
         live = with_tokens(drivers, live, token_servers)
         plan = with_survivors(plan, desired, live, token_servers, known)
@@ -90,6 +94,8 @@ def _build(
     live: LiveState,
     facts: Mapping[str, DriverFacts],
     unkept: Sequence[Unkept],
+    *,
+    digest: str,
 ) -> Plan:
     """Compare and order. The pure steps get the drivers' knowledge as functions."""
 
@@ -110,7 +116,7 @@ def _build(
         manifest.desired,
         live,
         facts,
-        digest=manifest.digest,
+        digest=digest,
         accounts={name: report.account for name, report in reports.items()},
         products={name: f"{report.product} {report.version}".strip() for name, report in reports.items()},
         batch_key=batch_key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from functools import partial
 from typing import Any
@@ -113,7 +113,7 @@ class KeycloakDriver(Driver):
         with counting() as tally:
             reader = self._reader(wanted)
             # Like the realm of `check`, this one is not counted among the requests of the read.
-            realm, _ = at_once(2, lambda ask: ask(), (lambda: Context().run(self._admin.realm), reader.look_ahead))
+            realm = self._realm_and_lists(reader, lambda: Context().run(self._admin.realm))
             report = self._report(realm)
             reader = self._read_rest(reader, realm)
         self._learn(reader, look=True)
@@ -142,11 +142,18 @@ class KeycloakDriver(Driver):
     def _read(self, wanted: Wanted, *, look: bool = True) -> tuple[ServerState, Reader]:
         """Read; without `look`, the realm is known to exist and is not read."""
         with counting() as tally:
-            realm = self._realm_now() if look else {}
+            reader = self._reader(wanted)
+            realm = self._realm_and_lists(reader, self._realm_now) if look else {}
             if realm is None and not self._options.create_realm:
                 raise self._no_realm()
-            reader = self._read_rest(self._reader(wanted), realm)
+            reader = self._read_rest(reader, realm)
         return self._state_of(reader, tally.requests), reader
+
+    @staticmethod
+    def _realm_and_lists(reader: Reader, ask_realm: Callable[[], Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+        """The realm; the lists that the reader will need are requested together with it."""
+        realm, _ = at_once(2, lambda ask: ask(), (ask_realm, reader.look_ahead))
+        return realm
 
     def _reader(self, wanted: Wanted) -> Reader:
         """A reading that can look ahead; the realm is not known yet."""
