@@ -45,17 +45,20 @@ _NOT_INTERPOLATED: Final = frozenset({"variables", "environments", "version"})
 
 
 def load_manifest(
-    request: ManifestRequest, drivers: Mapping[str, DriverFacts], texts: tuple[Source, ...] | None = None
+    request: ManifestRequest,
+    drivers: Mapping[str, DriverFacts],
+    texts: tuple[Source, ...] | None = None,
+    trees: list[Any] | None = None,
 ) -> tuple[Manifest | None, Diagnostics]:
     """Read, compose, check and place a manifest. `drivers` are the known drivers by name; `texts`, if given, replace the files
-    of the request.
+    of the request. `trees` are what was read from them already, None for a file that was not read; they are used up.
 
     Returns the manifest (None if there are errors) and all findings of all files, sorted by place. Never raises: every problem
     with the input is a finding.
     """
     sources, problems = (texts, ()) if texts is not None else read_sources(request)
     with paused(sum(len(source.text) for source in sources) > BIG):
-        return _load(request, drivers, sources, list(problems))
+        return _load(request, drivers, sources, list(problems), trees or [])
 
 
 def _load(
@@ -63,8 +66,9 @@ def _load(
     drivers: Mapping[str, DriverFacts],
     sources: tuple[Source, ...],
     problems: list[Diagnostic],
+    read: list[Any],
 ) -> tuple[Manifest | None, Diagnostics]:
-    trees, found, hopeless = _read_all(sources)
+    trees, found, hopeless = _read_all(sources, read)
     locator = Locator([source for source in sources if source.name not in hopeless])
     problems += found
     if not sources or len(trees) < len(sources):
@@ -136,13 +140,16 @@ def _load(
     return replace(manifest, void=void, is_ignored=Comments(sources).ignore), diagnostics
 
 
-def _read_all(sources: Iterable[Source]) -> tuple[list[dict[str, Any]], list[Diagnostic], set[str]]:
-    """The trees, the findings, and the names of the unreadable files, whose one finding has its place already."""
+def _read_all(sources: Iterable[Source], read: list[Any]) -> tuple[list[dict[str, Any]], list[Diagnostic], set[str]]:
+    """The trees, the findings, and the names of the unreadable files, whose one finding has its place already. Takes those that
+    were read before out of `read`, which would keep them in memory.
+    """
     trees: list[dict[str, Any]] = []
     problems: list[Diagnostic] = []
     hopeless: set[str] = set()
     for source in sources:
-        data, found = read_tree(source)
+        known = read.pop(0) if read else None
+        data, found = read_tree(source) if known is None else (known, ())
         problems += found
         if data is None and not found:
             detail, fix = f"{source.name} is empty.", "Start with version: 1 and name:."

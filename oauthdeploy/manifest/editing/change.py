@@ -143,18 +143,24 @@ class Draft:
 
     def text(self) -> str:
         """The canonical text, verified. Raises NotChangeable."""
+        return self.text_and_data()[0]
+
+    def text_and_data(self) -> tuple[str, Any]:
+        """The same, with the data that was read from the text to verify it."""
         self._tree.root = self.root
         edited = canonical_text(self._tree)
-        self.prove(edited)
-        return edited
+        return edited, self.prove(edited)
 
-    def prove(self, edited: str) -> None:
-        """Raise NotChangeable unless a text parses to the intended data and has all comments except the removed ones."""
+    def prove(self, edited: str) -> Any:
+        """Raise NotChangeable unless a text parses to the intended data and has all comments except the removed ones. Returns
+        what was read from it.
+        """
         again, problems = read_tree(Source(self._source.name, edited))
         if problems or again != self._data:
             raise self._refused("other values would change, as with an anchor that is used twice")
         if self._tree.comments - self._lost - comments_of(edited):
             raise self._refused("a comment would be lost")
+        return again
 
     def _refused(self, why: str) -> NotChangeable:
         return NotChangeable(

@@ -66,7 +66,15 @@ class Drafts:
 
     def texts(self) -> tuple[Source, ...]:
         """The result for every file; unchanged files to the byte. Raises NotChangeable."""
-        return tuple(Source(source.name, draft.text()) if draft.changed else source for source, draft in self._files)
+        return tuple(source for source, _data in self.texts_and_data())
+
+    def texts_and_data(self) -> list[tuple[Source, Any]]:
+        """The same, each with the data that was read from it to verify it; None for a file that does not change."""
+        made: list[tuple[Source, Any]] = []
+        for source, draft in self._files:
+            text, data = draft.text_and_data() if draft.changed else (source.text, None)
+            made.append((Source(source.name, text) if draft.changed else source, data))
+        return made
 
     def _homes(self, path: Path) -> list[Draft]:
         drafts = [draft for _source, draft in self._files]

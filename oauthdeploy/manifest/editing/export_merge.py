@@ -27,10 +27,13 @@ _VARIABLE = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)")
 
 
 class Exported(Struct, frozen=True):
-    """The resulting files, in their order, and the environment variables that new entries read, with their purpose."""
+    """The resulting files, in their order, and the environment variables that new entries read, with their purpose. `trees` is
+    what has been read from the files already, None for a file that was not changed; whoever loads the files uses it up.
+    """
 
     files: tuple[Source, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
+    trees: list[Any] = field(default_factory=list)
 
 
 def write_export(sources: Sequence[Source], found: Export, environment: str | None = None) -> Exported:
@@ -52,7 +55,8 @@ def write_export(sources: Sequence[Source], found: Export, environment: str | No
         writer.associations(client, pairs)
         for keys in found.listing:
             writer.take_out(("clients", client, OPTIONS), keys)
-    return Exported(writer.drafts.texts(), writer.variables)
+    made = writer.drafts.texts_and_data()
+    return Exported(tuple(source for source, _tree in made), writer.variables, [tree for _source, tree in made])
 
 
 class _Writer:
