@@ -45,8 +45,8 @@ class AddressError(ValueError):
 
 
 def _quote_name(name: str, *, also: str = "") -> str:
-    """Escape `%`, control characters and the characters of `also`; everything else stays readable."""
-    if "%" not in name and name.isprintable() and not (also and any(c in name for c in also)):
+    """Escape `%`, control characters and the character `also`; everything else stays readable."""
+    if "%" not in name and name.isprintable() and (not also or also not in name):
         return name
     # Servers can send lone surrogates in JSON; they must not cause an encoding error.
     return "".join(

@@ -106,7 +106,7 @@ def client_told(live: LiveClient, flows: Mapping[str, str], there: Collection[st
     if a_flag(raw, BEARER_ONLY, False):
         for flag in (BEARER_ONLY, *(flag for flag in FLAGS.values() if a_flag(raw, flag, False))):
             found.lost(flag, RECEIVES_ONLY, True)
-    elif not is_on(attributes_of(raw), REFRESH, True) and not serves_users(raw):
+    elif not is_on(attributes := attributes_of(raw), REFRESH, True) and not serves_users(raw, attributes):
         found.lost(f"attributes.{REFRESH}", IDLE, "false")
     return found.told()
 
@@ -177,7 +177,10 @@ def _passing_scopes(live: LiveClient, way: AssignedAs, there: Collection[str]) -
 
 def _given(live: LiveClient) -> Mapping[str, bool]:
     own = Grant.CLIENT_CREDENTIALS in (live.value.grants or ())
-    return {**stock.CLIENT_SCOPES, **({stock.SERVICE_ACCOUNT: True} if own else {})}
+    return _GIVEN_TO_SERVICES if own else stock.CLIENT_SCOPES
+
+
+_GIVEN_TO_SERVICES: Final[Mapping[str, bool]] = {**stock.CLIENT_SCOPES, stock.SERVICE_ACCOUNT: True}
 
 
 def _origins(redirect_uris: Iterable[str]) -> tuple[str, ...]:

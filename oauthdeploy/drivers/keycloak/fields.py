@@ -18,7 +18,6 @@ from oauthdeploy.drivers.json_values import (
     a_flag,
     a_number,
     a_text,
-    an_object,
     some_texts,
 )
 from oauthdeploy.drivers.keycloak.policies import Rule
@@ -76,7 +75,10 @@ def texts_of(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """The attributes of an object: strings, and Secrets where they are secret. Raises Garbled."""
-    return texts_of(an_object(raw.get("attributes") or {}, "attributes"))
+    found = raw.get("attributes") or {}
+    if not isinstance(found, Mapping):
+        raise Garbled("attributes is not an object", found)
+    return texts_of(found)
 
 
 def attribute(
@@ -119,13 +121,12 @@ def live_grants(raw: Mapping[str, Any]) -> tuple[Grant, ...]:
     attributes = attributes_of(raw)
     grants = [grant for grant, flag in FLAGS.items() if a_flag(raw, flag, False)]
     grants += [grant for grant, key in SWITCHES.items() if is_on(attributes, key)]
-    return (*grants, *([Grant.REFRESH_TOKEN] if _refreshes(raw) else []))
+    return (*grants, *([Grant.REFRESH_TOKEN] if _refreshes(raw, attributes) else []))
 
 
-def _refreshes(raw: Mapping[str, Any]) -> bool:
+def _refreshes(raw: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
     """Whether a client gets refresh tokens: by a grant of users, or for client credentials if that is enabled."""
-    attributes = attributes_of(raw)
-    for_users = serves_users(raw) and is_on(attributes, REFRESH, True)
+    for_users = serves_users(raw, attributes) and is_on(attributes, REFRESH, True)
     return for_users or (a_flag(raw, FLAGS[Grant.CLIENT_CREDENTIALS], False) and is_on(attributes, CC_REFRESH))
 
 
@@ -135,9 +136,8 @@ def is_on(attributes: Mapping[str, Any], key: str, default: bool = False) -> boo
     return default if text in (None, "") else str(text).lower() == "true"
 
 
-def serves_users(raw: Mapping[str, Any]) -> bool:
+def serves_users(raw: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
     """Whether a client has a grant that comes with refresh tokens unless they are switched off."""
-    attributes = attributes_of(raw)
     flags = (FLAGS[Grant.AUTHORIZATION_CODE], FLAGS[Grant.PASSWORD])
     return any(a_flag(raw, flag, False) for flag in flags) or any(is_on(attributes, key) for key in (DEVICE, CIBA))
 
@@ -155,16 +155,16 @@ def _put_grants(body: dict[str, Any], value: tuple[Grant, ...]) -> None:
         }
     )
     wanted = Grant.REFRESH_TOKEN in value
-    if _refreshes(body) == wanted:
+    if _refreshes(body, attributes_of(body)) == wanted:
         return
     if not wanted:
         # What means nothing with these grants is left as it is.
         issuing = {
-            REFRESH: serves_users(body),
+            REFRESH: serves_users(body, attributes_of(body)),
             CC_REFRESH: Grant.CLIENT_CREDENTIALS in value and CC_REFRESH in attributes,
         }
         attributes.update({key: "false" for key, issues in issuing.items() if issues})
-    elif serves_users(body):
+    elif serves_users(body, attributes_of(body)):
         attributes[REFRESH] = "true"
     else:
         attributes[CC_REFRESH] = "true"

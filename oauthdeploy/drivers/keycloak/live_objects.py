@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from msgspec.structs import replace
@@ -101,20 +101,21 @@ def with_all_of_scope(made: LiveObject, live: LiveScope, way: str) -> LiveObject
     return replace(made, options=options, unheld=unheld)
 
 
-def association_object(live: LiveClient, scope: str) -> LiveObject:
-    """A live association, with whether it is default or optional."""
+def association_object(live: LiveClient, scope: str, *, built_in: bool = False) -> LiveObject:
+    """A live association, with whether it is default or optional, and whether every new client gets it (`built_in`)."""
     default = scope in live.default
     mark = association_fingerprint(live.uuid, scope, default=default)
     if live.scopes_unparsed:
         value = read_fields(ASSOCIATION, LiveAssociation(live.raw, scope)).build(Association)
     else:
         value = _association(default=default)
-    return LiveObject(value, live.uuid, mark)
+    return LiveObject(value, live.uuid, mark, built_in=built_in)
 
 
 def association_fingerprint(client: str, scope: str, *, default: bool) -> str:
     """`fingerprint` of what is known of an association. A large realm has a hundred thousand, so its text is written here."""
-    text = f'{{"client":{json.dumps(client)},"default":{"true" if default else "false"},"scope":{json.dumps(scope)}}}'
+    called, names = encode_basestring_ascii(client), encode_basestring_ascii(scope)
+    text = f'{{"client":{called},"default":{"true" if default else "false"},"scope":{names}}}'
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -370,8 +370,8 @@ class Reader(Struct, frozen=True, dict=True):
                 address = Address.association(key, scope, self.server)
             else:
                 continue
-            made = association_object(live, scope)
-            self.objects[address] = replace(made, built_in=is_given(live, scope)) if self.wanted.whole else made
+            given = self.wanted.whole and is_given(live, scope)
+            self.objects[address] = association_object(live, scope, built_in=given)
 
     def _is_told(self, scope: str) -> bool:
         """Whether the associations with a scope are returned: if the manifest names it, or if everything is wanted."""
