@@ -8,7 +8,6 @@ library, because `validate` loads the facts.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from oauthdeploy.drivers.json_values import NOT_RETURNED, FieldReader
@@ -66,7 +65,7 @@ def read_fields(table: Table, source: Any) -> FieldReader:
     fields = FieldReader()
     for path, entry in table.items():
         if isinstance(entry, WireField) and entry.read is not None:
-            fields.take(path, partial(entry.read, source))
+            fields.take(path, entry.read, source)
     return fields
 
 

@@ -66,10 +66,10 @@ class FieldReader:
         self.values: dict[str, Any] = {}
         self.unparsed: dict[str, Unparsed] = {}
 
-    def take(self, path: str, read: Callable[[], Any]) -> Any:
-        """Read one field. Returns its value, or None if it cannot be parsed or is not returned."""
+    def take(self, path: str, read: Callable[..., Any], *source: Any) -> Any:
+        """Read one field, from its `source`. Returns its value, or None if it cannot be parsed or is not returned."""
         try:
-            value = read()
+            value = read(*source)
         except Garbled as problem:
             self.unparsed[path] = unparsed(problem.value)
             return None

@@ -91,9 +91,11 @@ def client_told(live: LiveClient, flows: Mapping[str, str], there: Collection[st
         if raw.get(key, usual) not in (usual, None):
             found.lost(key, NO_FIELD, raw[key])
     for way, key in LISTS.items():
-        given = (scope for scope, is_default in _given(live).items() if is_default is (way is AssignedAs.DEFAULT))
-        missing = sorted(scope for scope in given if there and scope not in there)
-        have = live.default if way is AssignedAs.DEFAULT else live.optional
+        listed = way is AssignedAs.DEFAULT
+        missing = sorted(
+            scope for scope, by_default in _given(live).items() if by_default is listed and there and scope not in there
+        )
+        have = live.default if listed else live.optional
         lost: dict[str, list[str]] = {
             f"a copy gets {', '.join(missing)} as well, which this realm does not have": missing,
             NAMELESS_SCOPE: [scope for scope in have if not scope],
@@ -231,7 +233,12 @@ class _Found:
 
     def places(self, raw: Mapping[str, Any], places: Mapping[str, Place], usual: Mapping[str, Any]) -> None:
         """The options with one value in one place; `usual` are those of a new object that differ from the place's default."""
+        attributes = raw.get("attributes") or {}
         for name, place in places.items():
+            holder = attributes if place.attribute else raw
+            if name not in usual and isinstance(holder, dict) and holder.get(place.key) in (None, ""):
+                # Most options of most clients: nothing is written, which is the default.
+                continue
             default = usual.get(name, place.default)
             key = f"attributes.{place.key}" if place.attribute else place.key
 

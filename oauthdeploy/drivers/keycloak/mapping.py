@@ -123,11 +123,11 @@ def read_client(raw: Mapping[str, Any]) -> LiveClient:
     if raw.keys() <= _IDENTITY:
         raise Garbled("a client has no field but its name")
     fields, others = read_fields(CLIENT, raw), FieldReader()
-    secret = others.take("secret", lambda: secret_in(raw))
+    secret = others.take("secret", secret_in, raw)
     if secret is not None and fields.values.get("type") is ClientType.CONFIDENTIAL:
         fields.values["secret"] = ClientSecret(value=secret)
-    default = others.take("default", lambda: some_texts(raw, "defaultClientScopes"))
-    optional = others.take("optional", lambda: some_texts(raw, "optionalClientScopes"))
+    default = others.take("default", some_texts, raw, "defaultClientScopes")
+    optional = others.take("optional", some_texts, raw, "optionalClientScopes")
     marks = marks_of(raw)
     return LiveClient(
         uuid=a_name(raw, "id"),
@@ -138,7 +138,7 @@ def read_client(raw: Mapping[str, Any]) -> LiveClient:
         fingerprint=digest(raw),
         owner=str(marks.get(OWNER, "")),
         revision=revision_in(raw),
-        not_before=others.take("not_before", lambda: a_number(raw, "notBefore", 0, 0)) or 0,
+        not_before=others.take("not_before", a_number, raw, "notBefore", 0, 0) or 0,
         openid=is_openid(raw),
         raw=raw,
         unparsed=fields.unparsed,
