@@ -158,7 +158,8 @@ class KeycloakDriver(Driver):
     def _reader(self, wanted: Wanted) -> Reader:
         """A reading that can look ahead; the realm is not known yet."""
         known = self._known
-        return Reader(self.name, self._admin, wanted, {}, known.scope_ids, self._sight_of({}), known.count)
+        sight = self._sight_of({})
+        return Reader(self.name, self._admin, wanted, {}, known.scope_ids, sight, known.count, known.exported)
 
     def _read_rest(self, reader: Reader, realm: Mapping[str, Any] | None) -> Reader:
         reader = replace(reader, realm=realm, sight=self._sight_of(realm))

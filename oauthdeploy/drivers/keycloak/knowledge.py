@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from oauthdeploy.core.addresses import Address, Kind
 from oauthdeploy.drivers.base import Wanted
 from oauthdeploy.drivers.keycloak.fields import LISTS
-from oauthdeploy.drivers.keycloak.mapping import VOLATILE
+from oauthdeploy.drivers.keycloak.mapping import VOLATILE, LiveClient
 from oauthdeploy.drivers.keycloak.reading import Reader
 from oauthdeploy.drivers.untouched import lost_fields
 from oauthdeploy.model.objects import Revocation
@@ -48,6 +48,7 @@ class Knowledge(Struct):
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _clients: dict[str, str] = field(default_factory=dict)
     _bodies: dict[str, Json] = field(default_factory=dict)
+    _exported: Mapping[str, LiveClient] = field(default_factory=dict)
     _scope_ids: dict[str, str] = field(default_factory=dict)
     _scopes: dict[str, Json] = field(default_factory=dict)
     _openid: set[str] = field(default_factory=set)
@@ -66,6 +67,9 @@ class Knowledge(Struct):
             if whole:
                 self._clients, self._bodies, self._scopes = {}, {}, {}
             self._count = max(self._count, len(reader.clients))
+            if wanted.whole:
+                # An export reads the realm again to prove itself, and most clients have not changed since.
+                self._exported = {live.uuid: live for live in reader.clients.values()}
             # A manifest may name a client by its id.
             self._clients.update({live.uuid: live.uuid for live in reader.clients.values()})
             self._clients.update({live.client_id: live.uuid for live in reader.clients.values()})
@@ -95,6 +99,12 @@ class Knowledge(Struct):
         """Roughly how many clients there are."""
         with self._lock:
             return self._count
+
+    @property
+    def exported(self) -> Mapping[str, LiveClient]:
+        """The clients by id, if everything of them has been read."""
+        with self._lock:
+            return self._exported
 
     def is_new(self, client_id: str) -> bool:
         """Whether no client had that client_id, or that id, when the realm was read."""

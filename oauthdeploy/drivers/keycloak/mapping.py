@@ -117,9 +117,13 @@ class LiveClient(Struct, frozen=True):
         return self.value.secret.value if self.value.secret is not None else None
 
 
-def read_client(raw: Mapping[str, Any]) -> LiveClient:
-    """Raises Garbled if the client cannot be identified."""
+def read_client(raw: Mapping[str, Any], before: LiveClient | None = None) -> LiveClient:
+    """The client; the same as `before`, an earlier reading of it, if nothing has changed. Raises Garbled if the client cannot
+    be identified.
+    """
     raw = sealed(an_object(raw, "a client"))
+    if before is not None and before.raw == raw:
+        return before
     if raw.keys() <= _IDENTITY:
         raise Garbled("a client has no field but its name")
     fields, others = read_fields(CLIENT, raw), FieldReader()

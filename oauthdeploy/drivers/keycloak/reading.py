@@ -59,7 +59,8 @@ class Reader(Struct, frozen=True, dict=True):
     """One reading of one realm.
 
     `realm` is its JSON, None if it is still to be created; `scope_ids` are the ids of client scopes by name, from earlier
-    readings. `sight` is what the account may see. `known` is how many clients were there when they were last read.
+    readings. `sight` is what the account may see. `known` is how many clients were there when they were last read, and `before`
+    has them by id, if all of them was read then.
     """
 
     server: str
@@ -69,6 +70,7 @@ class Reader(Struct, frozen=True, dict=True):
     scope_ids: Mapping[str, str]
     sight: Sight
     known: int = 0
+    before: Mapping[str, LiveClient] = field(default_factory=dict)
     objects: dict[Address, LiveObject] = field(default_factory=dict)
     unreadable: dict[Kind, Diagnostic] = field(default_factory=dict)
     hidden: dict[Kind, Diagnostic] = field(default_factory=dict)
@@ -270,7 +272,7 @@ class Reader(Struct, frozen=True, dict=True):
 
     def _clients(self) -> None:
         raws = self._answer("clients", self._raw)
-        lives = parsed(self.admin.http.server, "GET", api.CLIENTS, lambda: [read_client(raw) for raw in raws])
+        lives = parsed(self.admin.http.server, "GET", api.CLIENTS, lambda: [self._live(raw) for raw in raws])
         for live in lives:
             self.clients[live.client_id] = live
         named = self._named_clients - {
@@ -298,6 +300,9 @@ class Reader(Struct, frozen=True, dict=True):
         if Kind.REVOCATION in self.wanted.kinds:
             with self._reading(Kind.REVOCATION):
                 self._revocations()
+
+    def _live(self, raw: Mapping[str, Any]) -> LiveClient:
+        return read_client(raw, self.before.get(str(raw.get("id"))))
 
     @cached_property
     def _named_clients(self) -> frozenset[str]:
