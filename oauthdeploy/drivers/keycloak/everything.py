@@ -84,24 +84,27 @@ def client_told(live: LiveClient, flows: Mapping[str, str], there: Collection[st
     found = _Found(KeycloakClientOptions)
     raw = live.raw
     found.places(raw, CLIENT_OPTIONS, {"web_origins": _origins(live.value.redirect_uris or ())})
-    found.option("authentication_flows", "authenticationFlowBindingOverrides", lambda: read_flows(raw, flows))
+    if raw.get("authenticationFlowBindingOverrides"):
+        found.option("authentication_flows", "authenticationFlowBindingOverrides", lambda: read_flows(raw, flows))
     found.mappers(raw)
     found.attributes(raw, stock.CLIENT_ATTRIBUTES, CLIENT_TAKEN)
     for key, usual in stock.CLIENT.items():
         if raw.get(key, usual) not in (usual, None):
             found.lost(key, NO_FIELD, raw[key])
+    given = _given(live)
+    absent = [scope for scope in given if scope not in there] if there else []
     for way, key in LISTS.items():
         listed = way is AssignedAs.DEFAULT
-        missing = sorted(
-            scope for scope, by_default in _given(live).items() if by_default is listed and there and scope not in there
-        )
+        missing = sorted(scope for scope in absent if given[scope] is listed)
         have = live.default if listed else live.optional
-        lost: dict[str, list[str]] = {
-            f"a copy gets {', '.join(missing)} as well, which this realm does not have": missing,
-            NAMELESS_SCOPE: [scope for scope in have if not scope],
-            **_passing_scopes(live, way, there),
-        }
-        if why := [why for why, scopes in lost.items() if scopes]:
+        passing = _passing_scopes(live, way, there)
+        if missing or passing or "" in have:
+            lost: dict[str, list[str]] = {
+                f"a copy gets {', '.join(missing)} as well, which this realm does not have": missing,
+                NAMELESS_SCOPE: [scope for scope in have if not scope],
+                **passing,
+            }
+            why = [why for why, scopes in lost.items() if scopes]
             found.unheld[key] = Unheld("; ".join(why), [scope for scopes in lost.values() for scope in scopes])
     if live.not_before:
         found.lost("notBefore", CUT_OFF, live.not_before)
@@ -157,14 +160,14 @@ def lacking(live: LiveClient, there: Collection[str]) -> frozenset[str]:
     """The client scopes of `there` that every new client gets, and that a client does not have in the same way. That of service
     accounts is none of them: no manifest can keep it from a client.
     """
-    usual = {scope for scope in _given(live) if scope in there and scope != stock.SERVICE_ACCOUNT}
-    return frozenset(scope for scope in usual if not is_given(live, scope))
+    lost = _given(live).keys() - has_like_new(live) - {stock.SERVICE_ACCOUNT}
+    return frozenset(scope for scope in lost if scope in there)
 
 
-def is_given(live: LiveClient, scope: str) -> bool:
-    """Whether a client has a scope in the same way as every new client."""
-    given = _given(live)
-    return scope in given and scope in (live.default if given[scope] else live.optional)
+def has_like_new(live: LiveClient) -> frozenset[str]:
+    """The scopes that a client has in the same way as every new client."""
+    given = _given(live).items()
+    return frozenset([scope for scope, default in given if scope in (live.default if default else live.optional)])
 
 
 def _passing_scopes(live: LiveClient, way: AssignedAs, there: Collection[str]) -> dict[str, list[str]]:

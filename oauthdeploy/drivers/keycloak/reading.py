@@ -22,7 +22,7 @@ from oauthdeploy.drivers.keycloak import client as api
 from oauthdeploy.drivers.keycloak import fresh
 from oauthdeploy.drivers.keycloak import scopes as scope_mapping
 from oauthdeploy.drivers.keycloak.client import AdminApi
-from oauthdeploy.drivers.keycloak.everything import client_told, is_given, lacking
+from oauthdeploy.drivers.keycloak.everything import client_told, has_like_new, lacking
 from oauthdeploy.drivers.keycloak.facts import BUILT_IN_CLIENTS, BUILT_IN_SCOPES
 from oauthdeploy.drivers.keycloak.live_objects import (
     association_object,
@@ -365,6 +365,7 @@ class Reader(Struct, frozen=True, dict=True):
                 path=api.CLIENTS,
                 fix="Fix them on the server.",
             )
+        like_new = has_like_new(live) if self.wanted.whole else ()
         for scope in filter(None, live.scopes):
             # Keycloak adds and removes this one with the service account of the client, at each PUT: no list decides about it.
             if scope == SERVICE_ACCOUNT:
@@ -375,8 +376,7 @@ class Reader(Struct, frozen=True, dict=True):
                 address = Address.association(key, scope, self.server)
             else:
                 continue
-            given = self.wanted.whole and is_given(live, scope)
-            self.objects[address] = association_object(live, scope, built_in=given)
+            self.objects[address] = association_object(live, scope, built_in=scope in like_new)
 
     def _is_told(self, scope: str) -> bool:
         """Whether the associations with a scope are returned: if the manifest names it, or if everything is wanted."""
