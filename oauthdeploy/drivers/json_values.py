@@ -115,7 +115,7 @@ def an_object(value: Any, what: str) -> Mapping[str, Any]:
     """A JSON object without its nulls. Raises Garbled."""
     if not isinstance(value, Mapping):
         raise Garbled(f"{what} is not an object", value)
-    return {key: inner for key, inner in value.items() if inner is not None}
+    return {key: inner for key, inner in value.items() if inner is not None} if None in value.values() else value
 
 
 def a_list(body: Any, what: str) -> Sequence[Any]:
