@@ -153,6 +153,28 @@ def test_a_human_who_was_asked_may_have_taken_long_so_the_servers_are_read_again
     assert len(tokens) == 1, "the sign-in stays"
 
 
+def test_an_export_reads_each_list_once_and_once_more_to_prove_itself(far: Far) -> None:
+    """A token, the realm and the lists at once; then the realm and the lists at once, for the plan of what was written."""
+    far.write()
+    assert far.run("apply", "--yes").code == 0
+    assert far.run("export").code == 0
+    assert far.counted()[:3] == (1 + 5 + 5, 0, 3)
+
+
+def test_an_export_asks_a_policy_agent_what_it_is_only_once(start_opa: Callable[..., Opa], tmp_path: Path) -> None:
+    """The document, with its configuration, bundles and policies at once; then only the document, for the plan."""
+    with CountingProxy(start_opa().url, DELAY) as proxy:
+        idp = "role: authorization, driver: external, issuer: 'https://i.example', jwks_uri: 'https://i.example/k'"
+        entry = f"role: resource, driver: opa, url: '{proxy.url}', authorization_server: idp, options: {{path: rs}}"
+        lines = ["version: 1", "name: far", "servers:", f"  orders: {{{entry}}}", f"  idp: {{{idp}}}"]
+        lines += ["clients:", "  client-1: {name: One}"]
+        (tmp_path / "oauthdeploy.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        assert run_command(tmp_path, "apply", "--yes", env={}).code == 0
+        proxy.reset()
+        assert run_command(tmp_path, "export", env={}).code == 0
+        assert (len(proxy.seen), round_trips(proxy.seen)) == (4 + 1, 2)
+
+
 REALM_SIZES = (4, 200)
 
 
