@@ -280,7 +280,10 @@ class _Export:
         stand_ins = dict.fromkeys(exported.variables, _STAND_IN)
         request = replace(self.request, environ={**stand_ins, **self.request.environ})
         sources = exported.files
-        manifest, findings = load_manifest(request, self.facts, sources, exported.trees)
+        manifest: Manifest | None = self.manifest
+        findings = Diagnostics()
+        if sources != self.sources:
+            manifest, findings = load_manifest(request, self.facts, sources, exported.trees)
         rules = [item for item in findings.errors if item.span is not None and self._can_be_ignored(item)]
         if manifest is None and rules and len(rules) == len(findings.errors):
             sources = tuple(with_ignores(source, rules) for source in exported.files)
