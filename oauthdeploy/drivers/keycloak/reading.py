@@ -59,8 +59,8 @@ class Reader(Struct, frozen=True, dict=True):
     """One reading of one realm.
 
     `realm` is its JSON, None if it is still to be created; `scope_ids` are the ids of client scopes by name, from earlier
-    readings. `sight` is what the account may see. `known` is how many clients were there when they were last read, and `before`
-    has them by id, if all of them was read then.
+    readings. `sight` is what the account may see. `known` is how many clients were there when they were last read; `before` has
+    those of a reading of everything, by id.
     """
 
     server: str
