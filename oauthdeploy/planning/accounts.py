@@ -56,6 +56,8 @@ def _machines(desired: DesiredState, server: str) -> Sequence[Address]:
 
 
 def _people(desired: DesiredState, trusted: str) -> Collection[str]:
+    if not desired.resource_owners:
+        return ()
     only = (frozenset(client.grants or ()) == _CREDENTIALS_ONLY for _, client in _clients(desired, trusted))
     if next(only, False) and all(only):
         return ()

@@ -387,6 +387,7 @@ class ObjectDifference(Struct, frozen=True):
 
 
 _SAME: Final = ObjectDifference()
+_VALUE_ALONE: Final = frozenset({"value"})
 _UNKNOWN: Final = object()
 
 
@@ -394,8 +395,7 @@ def compare_object(
     wanted: Object, live: LiveObject, facts: DriverFacts, *, skip: frozenset[str] = _NOTHING
 ) -> ObjectDifference:
     """Compare the written fields of `wanted` with a live object of the same kind; `skip` are dotted paths to leave out."""
-    # The server may not return a secret, so equal objects are no proof that it is in place.
-    quick = not live.incomparable and not live.unparsed and "secret" not in wanted.model_fields_set
+    quick = not live.incomparable and not live.unparsed and _is_plain_secret(wanted)
     left = left_behind(wanted, live)
     if quick and not left and surely_fulfilled(wanted, live.value, skip):
         return _SAME
@@ -405,6 +405,16 @@ def compare_object(
         fields += _revision_change(wanted, live, VALUE in found.incomparable)
     fields += _option_changes(wanted, live, facts.name)
     return ObjectDifference(tuple(fields), found.incomparable, found.unknown)
+
+
+def _is_plain_secret(wanted: Object) -> bool:
+    """Whether equal objects prove that the secret is in place, if there is one: the server returned it, and no instruction says
+    anything else about it.
+    """
+    if "secret" not in wanted.model_fields_set:
+        return True
+    secret = wanted.secret if isinstance(wanted, Client) else None
+    return secret is not None and secret.value is not None and secret.model_fields_set == _VALUE_ALONE
 
 
 def left_behind(wanted: Object, live: LiveObject) -> tuple[FieldChange, ...]:

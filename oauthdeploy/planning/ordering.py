@@ -122,11 +122,11 @@ def _prepared(
     trusting_two: Mapping[str, Collection[Via]],
 ) -> Sequence[Change]:
     """The changes with their stages, dependencies, batches and notes, not yet in order."""
-    stages = {change.address: stage_of(change, desired.servers[change.address.server].role) for change in changes}
-    stages |= _after_their_clients(changes, stages, desired)
-    graph = _Graph(changes, stages, desired, live)
+    first = {change.address: stage_of(change, desired.servers[change.address.server].role) for change in changes}
+    first |= _after_their_clients(changes, first, desired)
+    graph = _Graph(changes, first, desired, live)
     needs = {change.address: graph.needs(change) for change in changes}
-    stages = dict(_not_before_needs(stages, needs))
+    stages = _not_before_needs(first, needs)
 
     def placed(change: Change) -> Change:
         batch = batch_key(change.address.server, change)
@@ -194,13 +194,16 @@ def _not_before_needs(
 
     What goes on the authorization side of a server with both waits for the resource side if what comes for it does.
     """
-    found = dict(stages)
-    waiting = list(needs)
+    found, waiting = stages, list(needs)
     while waiting:
         late = [
             address for address in waiting if any(found[one] > found[address] for one in needs[address] if one in found)
         ]
-        found |= {address: max(found[one] for one in needs[address] if one in found) for address in late}
+        if late:
+            found = {
+                **found,
+                **{address: max(found[one] for one in needs[address] if one in found) for address in late},
+            }
         # Whoever needs one of those may be too early now.
         moved = set(late)
         waiting = [address for address in needs if moved.intersection(needs[address])] if moved else []
@@ -524,7 +527,7 @@ def topological(changes: Sequence[Change]) -> tuple[Change, ...]:
 
     Raises OrderCycle.
     """
-    listed = sorted(changes, key=_sort_key)
+    listed = _sorted(changes)
     places = {change.address: place for place, change in enumerate(listed)}
     if all(places.get(need, -1) < place for place, change in enumerate(listed) for need in change.depends_on):
         return tuple(listed)
@@ -550,9 +553,17 @@ def topological(changes: Sequence[Change]) -> tuple[Change, ...]:
     return tuple(listed[place] for place in done)
 
 
-def _sort_key(change: Change) -> tuple[int, int, str, str]:
-    rank, name, server = change.address.sort_key
-    return (change.stage.value, -rank if change.stage in _NARROWING else rank, name, server)
+def _sorted(changes: Sequence[Change]) -> Sequence[Change]:
+    """By stage, kind, name and server. Kind by kind, so that there are never the keys of all changes at once."""
+    groups: dict[tuple[int, int], list[Change]] = defaultdict(list)
+    for change in changes:
+        stage, rank = change.stage, change.address.kind.rank
+        groups[stage.value, -rank if stage in _NARROWING else rank].append(change)
+    return [change for key in sorted(groups) for change in sorted(groups[key], key=_name_and_server)]
+
+
+def _name_and_server(change: Change) -> tuple[str, str]:
+    return (change.address.name, change.address.server)
 
 
 def _circle(listed: Sequence[Change], places: Mapping[Address, int], waiting: Sequence[int]) -> Sequence[Address]:

@@ -136,6 +136,8 @@ def build_plan(
         comparison = compare(desired, live, facts, unkept)
         trusting_two = {name: facts[server.driver].trusts_two for name, server in desired.servers.items()}
         ordered = order(comparison.changes, desired, live, batch_key, trusting_two)
+        # The changes without their place in the order are as large as those with it.
+        comparison = replace(comparison, changes=())
         survivors = SurvivingTokens(desired, live, facts)
         changes = tuple(_with_token_note(change, survivors) for change in ordered)
         conflicts = list(name_conflicts(changes, desired, live, facts))
@@ -255,7 +257,7 @@ def _fingerprints(changes: Sequence[Change]) -> dict[str, str]:
             found[str(change.address)] = ""
         if change.live is not None:
             found[str(change.live_address)] = change.live.fingerprint
-    return dict(sorted(found.items()))
+    return {address: found[address] for address in sorted(found)}
 
 
 # -- as a document ----------------------------------------------------------------------------------------------------
