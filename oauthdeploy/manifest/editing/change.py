@@ -136,6 +136,11 @@ class Draft:
         self.changed = True
 
     @property
+    def lost(self) -> int:
+        """The number of comments that the changes so far remove."""
+        return self._lost.total()
+
+    @property
     def root(self) -> Value:
         """The whole tree, as it is now. Whoever takes it may sort it."""
         self._names.clear()

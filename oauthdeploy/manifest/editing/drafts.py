@@ -64,6 +64,11 @@ class Drafts:
         """Add an entry to the end of a list. Raises NotChangeable."""
         self._homes(path)[0].append(path, data, braces=braces)
 
+    @property
+    def lost(self) -> int:
+        """The number of comments that the changes so far remove."""
+        return sum(draft.lost for _source, draft in self._files)
+
     def texts(self) -> tuple[Source, ...]:
         """The result for every file; unchanged files to the byte. Raises NotChangeable."""
         return tuple(source for source, _data in self.texts_and_data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from oauthdeploy.model.objects import AS, AssignedAs
 from oauthdeploy.planning.export.values import Keys
 from oauthdeploy.planning.normalize import OPTIONS
 
+_Place = tuple[Draft, Path, list[str]]
+"""The file with the associations of a client, the path of their entry in it, and their scopes."""
+
 
 def with_ways_at_associations(sources: Sequence[Source], listing: Iterable[Keys]) -> tuple[Source, ...]:
     """The files of one manifest with `as` at associations, in place of the options that `listing` returns by driver and name.
@@ -25,9 +29,7 @@ def with_ways_at_associations(sources: Sequence[Source], listing: Iterable[Keys]
     """
     found = tuple(sources)
     options = tuple(listing)
-    for key, keys in [(key, keys) for key in _clients(found) for keys in options]:
-        found = _rewritten(found, key, keys)
-    return found
+    return _rewritten(found, [(key, keys) for key in _clients(found) for keys in options])
 
 
 def _clients(sources: Iterable[Source]) -> list[str]:
@@ -44,17 +46,51 @@ def _clients(sources: Iterable[Source]) -> list[str]:
     return list(found)
 
 
-def _rewritten(sources: tuple[Source, ...], client: str, keys: Keys) -> tuple[Source, ...]:
-    drafts = Drafts(sources)
-    path: Path = ("clients", client, OPTIONS, *keys)
-    place = _plain_list(drafts, client)
-    listed = next((value for value in drafts.values(path) if isinstance(value, list)), None)
-    if listed is None or place is None or drafts.overlays(client):
+def _rewritten(sources: tuple[Source, ...], listed: Sequence[tuple[str, Keys]]) -> tuple[Source, ...]:
+    """The files with as many of these lists moved as can be. All at once, since every attempt reads and writes the files; if that
+    is not possible, one half after the other.
+    """
+    if not listed:
         return sources
+    drafts = Drafts(sources)
+    places = _plain_lists(drafts)
+    losing: set[tuple[str, Keys]] = set()
+    try:
+        for client, keys in listed:
+            lost = drafts.lost
+            if client in places and _moved(drafts, client, keys, places[client]):
+                del places[client]
+                if drafts.lost > lost:
+                    losing.add((client, keys))
+        made = () if losing else drafts.texts()
+    except NotChangeable:
+        made = ()
+    if losing:
+        return _rewritten(sources, [item for item in listed if item not in losing])
+    if made and _has_all_comments(sources, made):
+        return made
+    if len(listed) == 1:
+        return sources
+    middle = len(listed) // 2
+    return _rewritten(_rewritten(sources, listed[:middle]), listed[middle:])
+
+
+def _has_all_comments(sources: Sequence[Source], made: Sequence[Source]) -> bool:
+    return all(
+        comments_of(with_lf(one.text)) == comments_of(other.text) for one, other in zip(sources, made, strict=True)
+    )
+
+
+def _moved(drafts: Drafts, client: str, keys: Keys, place: _Place) -> bool:
+    """Move the list of one client to its associations, if these have all of its scopes."""
+    path: Path = ("clients", client, OPTIONS, *keys)
+    listed = next((value for value in drafts.values(path) if isinstance(value, list)), None)
+    if listed is None or drafts.overlays(client):
+        return False
     draft, entry, scopes = place
     default = [scope for scope in scopes if scope in listed]
     if set(default) != set(listed):
-        return sources
+        return False
     optional = [scope for scope in scopes if scope not in listed]
     draft.put((*entry, "scopes"), default or optional)
     draft.put((*entry, AS), AssignedAs.DEFAULT.value if default else AssignedAs.OPTIONAL.value)
@@ -64,29 +100,30 @@ def _rewritten(sources: tuple[Source, ...], client: str, keys: Keys) -> tuple[So
     drafts.remove(path)
     for end in (4, 3):
         drafts.tidy(path[:end])
-    try:
-        made = drafts.texts()
-    except NotChangeable:
-        return sources
-    kept = all(
-        comments_of(with_lf(one.text)) == comments_of(other.text) for one, other in zip(sources, made, strict=True)
-    )
-    return made if kept else sources
+    return True
 
 
-def _plain_list(drafts: Drafts, client: str) -> tuple[Draft, Path, list[str]] | None:
-    """The entry that lists the scopes of a client, if it is the only one."""
-    found: list[tuple[Draft, Path, Any]] = []
+def _plain_lists(drafts: Drafts) -> dict[str, _Place]:
+    """By client, the entry that lists its scopes, if it is the only one about the client."""
+    own: dict[str, list[tuple[Draft, Path, dict[str, Any]]]] = defaultdict(list)
+    named: set[str] = set()
+    others: list[Any] = []
     for draft, path, entry in drafts.entries("associations"):
         if not isinstance(entry, dict):
-            return None
-        if entry.get("client") == client:
-            found.append((draft, path, entry))
-        elif client in (entry.get("clients") or ()):
-            return None
-    if len(found) != 1 or AS in found[0][2]:
-        return None
-    draft, path, entry = found[0]
-    scopes = entry.get("scopes")
-    plain = isinstance(scopes, list) and all(isinstance(one, str) and "${" not in one for one in scopes)
-    return (draft, path, scopes) if plain and scopes else None
+            return {}
+        if isinstance(client := entry.get("client"), str):
+            own[client].append((draft, path, entry))
+        clients = entry.get("clients") or ()
+        if isinstance(clients, list):
+            named.update(one for one in clients if isinstance(one, str) and one != client)
+        else:
+            others.append(clients)
+    found: dict[str, _Place] = {}
+    for client, entries in own.items():
+        draft, path, entry = entries[0]
+        scopes = entry.get("scopes")
+        plain = isinstance(scopes, list) and all(isinstance(one, str) and "${" not in one for one in scopes)
+        alone = len(entries) == 1 and client not in named and not any(client in some for some in others)
+        if alone and plain and scopes and AS not in entry:
+            found[client] = (draft, path, scopes)
+    return found
