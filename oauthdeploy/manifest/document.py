@@ -1,11 +1,9 @@
 """The manifest as it is written (version 1): the OAuth objects, where they belong, and how they are composed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, create_model, model_validator
 
@@ -125,7 +123,7 @@ class AssociationEntry(_Entry):
     model_config = ConfigDict(json_schema_extra=_ENDS)
 
     @model_validator(mode="after")
-    def _one_end(self) -> AssociationEntry:
+    def _one_end(self) -> Self:
         from_client = self.client is not None and self.scopes is not None
         from_scope = self.scope is not None and self.clients is not None
         written = len(self.model_fields_set - {AS})

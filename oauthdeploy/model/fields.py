@@ -4,8 +4,6 @@ A field that was not written is not in `model_fields_set`: it is not managed, ne
 None requests the server's default. An empty list is an empty list.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -23,6 +21,9 @@ INT32_MAX: Final = 2**31 - 1
 
 class Model(BaseModel):
     """The base of every object: frozen, strict about keys, and distinguishing unset from null."""
+
+    # Modules of models have no `from __future__ import annotations`: pydantic would evaluate each annotation from its text, at
+    # every start and again for each subclass.
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, defer_build=True

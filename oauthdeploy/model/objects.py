@@ -4,12 +4,10 @@ Terms are those of RFC 6749 (client, grant, redirect URI, scope), RFC 7636 (PKCE
 (revocation). The description of each field is used in the JSON Schema, the reference pages and `explain`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from posixpath import normpath
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
@@ -161,7 +159,7 @@ class DeliverTo(Model):
     )
 
     @model_validator(mode="after")
-    def _one_place(self) -> DeliverTo:
+    def _one_place(self) -> Self:
         if sum(place is not None for place in (self.file, self.command, self.keyring)) != 1:
             raise ValueError("give exactly one of file, command and keyring")
         if "format" in self.model_fields_set and self.file is None:
@@ -192,7 +190,7 @@ class ClientSecret(Model):
     )
 
     @model_validator(mode="after")
-    def _one_source(self) -> ClientSecret:
+    def _one_source(self) -> Self:
         if self.generate and self.value is not None:
             raise ValueError("give either value or generate, not both")
         if self.generate and self.deliver_to is None:
@@ -291,7 +289,7 @@ class Association(_Assigned):
     """The permission of a client to request a scope; its address names both. `as` says how the client has the scope."""
 
     @classmethod
-    def made(cls, assigned_as: AssignedAs | None) -> Association:
+    def made(cls, assigned_as: AssignedAs | None) -> Self:
         """An association that is assigned in this way."""
         return cls(**{AS: assigned_as})
 

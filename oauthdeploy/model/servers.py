@@ -1,7 +1,5 @@
 """A server entry: its role, its driver, and its limits."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal

@@ -1,7 +1,5 @@
 """Desired and live state: addresses and their objects."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
