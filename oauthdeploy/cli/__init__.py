@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from oauthdeploy.core.environment import without_plugins
 from oauthdeploy.core.garbage_collector import set_for_a_command
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `oauthdeploy` with the arguments (default: those of the process) and exit with its code."""
     set_for_a_command()
+    without_plugins()
     from oauthdeploy.cli.entrypoint import run
 
     sys.exit(run(arguments))

@@ -5,7 +5,6 @@ and a repeatable flag takes one value from each line of its variable.
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from msgspec import Struct
 from oauthdeploy.cli import complete, streams
 from oauthdeploy.cli.flags import Command, Decorator, option, sink_option
 from oauthdeploy.cli.output import Output
+from oauthdeploy.core.environment import given_environment
 
 if TYPE_CHECKING:
     from oauthdeploy.manifest.api import ManifestRequest
@@ -63,7 +63,7 @@ class Source(Struct, frozen=True):
             environment=self.environment,
             variables=dict(self.var),
             var_files=self.var_file,
-            environ=dict(os.environ),
+            environ=given_environment(),
             allow_commands=self.allow_commands,
             allow_env=self.allow_env or None,
             allow_files=self.allow_files,

@@ -19,6 +19,7 @@ from msgspec import Struct, field
 
 from oauthdeploy.core.addresses import Address
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
+from oauthdeploy.core.environment import given_environment
 from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.extras import ExtraMissing, needs_extra
 from oauthdeploy.core.files import make_folder, remove_leftovers, replace_file
@@ -286,6 +287,7 @@ def run_command(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=base,
+            env=given_environment(),
             timeout=seconds,
             check=False,
             # Ctrl-C requests an orderly end; it must not cut the delivery short.

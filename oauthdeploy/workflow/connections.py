@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from msgspec.structs import replace
 
 from oauthdeploy.core.delivery_bounds import STATE_FOLDER
 from oauthdeploy.core.diagnostics import Diagnostics
+from oauthdeploy.core.environment import given_environment
 from oauthdeploy.core.errors import ManifestInvalid, UsageError
 from oauthdeploy.drivers.base import Driver, Prover
 from oauthdeploy.drivers.registry import driver_facts, driver_problems, open_driver
@@ -31,7 +31,7 @@ def validate(request: ManifestRequest) -> tuple[Manifest | None, Diagnostics]:
 
 def environment() -> Mapping[str, str]:
     """The process environment, for `ManifestRequest.environ`. Raises nothing."""
-    return dict(os.environ)
+    return given_environment()
 
 
 def load(request: ManifestRequest, options: RunOptions) -> Manifest:

@@ -291,6 +291,22 @@ def test_a_check_of_a_manifest_imports_no_more_than_it_needs(tmp_path: Path) -> 
     assert found.out.splitlines()[-1] == ""
 
 
+@pytest.mark.parametrize(("chosen", "loaded"), [({}, False), ({"PYDANTIC_DISABLE_PLUGINS": "another"}, True)])
+def test_plugins_of_pydantic_see_no_value_unless_their_user_wants_it(
+    tmp_path: Path, chosen: dict[str, str], loaded: bool
+) -> None:
+    """They would be handed every value that is validated, secrets included."""
+    (tmp_path / "spy.py").write_text("from pathlib import Path\nPath('loaded').touch()\nspy = None\n")
+    (tmp_path / "spy-1.dist-info").mkdir()
+    (tmp_path / "spy-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: spy\nVersion: 1\n")
+    (tmp_path / "spy-1.dist-info" / "entry_points.txt").write_text("[pydantic]\nspy = spy\n")
+    text = (Path(__file__).parents[2] / "examples" / "quickstart" / "oauthdeploy.yaml").read_text(encoding="utf-8")
+    (tmp_path / "oauthdeploy.yaml").write_text(text, encoding="utf-8")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    process("validate", "--allow-unset", cwd=tmp_path, env={**os.environ, **chosen, "PYTHONPATH": path})
+    assert (tmp_path / "loaded").exists() == loaded
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script_and_completes(oauthdeploy: Runner, shell: str) -> None:
     """The script asks the program, which answers with commands and flags."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
+from oauthdeploy.core.environment import without_plugins
 from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.model.objects import Client, ClientSecret, DeliverTo
@@ -55,6 +56,18 @@ def test_a_command_that_fails_is_a_failed_delivery_and_its_words_stay_unseen(
     assert "exited with 3" in caught.value.detail
     seen = capfd.readouterr()
     assert CANARY not in caught.value.detail + caught.value.fix + seen.out + seen.err
+
+
+def test_a_command_gets_the_environment_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what oauthdeploy adds to its own."""
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "")
+    monkeypatch.delenv("PYDANTIC_DISABLE_PLUGINS")
+    without_plugins()
+    code = "import os; open('names', 'w').write(' '.join(os.environ))"
+    run_command(SECRET, python(code), base=tmp_path, client_id="shop")
+    names = (tmp_path / "names").read_text().split()
+    assert "PATH" in names
+    assert "PYDANTIC_DISABLE_PLUGINS" not in names
 
 
 def test_a_command_that_hangs_is_ended(tmp_path: Path) -> None:
