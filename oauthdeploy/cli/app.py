@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -76,6 +75,8 @@ def misspelt_variables(command: click.Command, environment: Iterable[str]) -> It
     known = {param.envvar.removeprefix(_PREFIX) for param in command.params if isinstance(param.envvar, str)}
     for name in sorted(environment):
         if name.startswith(_PREFIX) and (own := name.removeprefix(_PREFIX)) not in known:
+            from difflib import get_close_matches
+
             for close in get_close_matches(own, known, 1, _ALIKE):
                 yield f"{name} has no effect on `{command.name}`. Did you mean {_PREFIX}{close}?"
 

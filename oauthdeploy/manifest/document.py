@@ -137,7 +137,7 @@ class AssociationEntry(_Entry):
         return Association.made(getattr(self, AS)) if AS in self.model_fields_set else UNWRITTEN
 
 
-UNWRITTEN: Final = Association()
+UNWRITTEN: Final[Association] = Association.model_construct()  # type: ignore[assignment]  # mypy takes it for its base
 """An association of which nothing is written: one for very many."""
 
 
@@ -185,7 +185,7 @@ class Document(Model):
     resource_owners: tuple[Text, ...] | None = Field(
         None, description="Accounts that must exist on both sides; checked, never created.", examples=[["alice", "bob"]]
     )
-    policy: Policy = Field(default_factory=Policy, description="Safety rules for plans.")
+    policy: Policy = Field(default_factory=Policy.model_construct, description="Safety rules for plans.")
     lock: Lock | None = Field(
         None, description="The lock of a run; default: a file in the state folder, which covers one machine."
     )

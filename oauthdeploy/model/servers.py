@@ -136,8 +136,8 @@ class Server(Model):
     driver: Text = Field(description="The driver for the server.", examples=["webmethods"])
     url: Text | None = Field(None, description="Base address of the server.", examples=["https://is.example.com:5543"])
     credentials: Mapping[str, Any] = Field(default_factory=dict, description="The driver's sign-in.")
-    tls: Tls = Field(default_factory=Tls, description="How the connection is secured.")
-    limits: Limits = Field(default_factory=Limits, description="Limits on requests to the server.")
+    tls: Tls = Field(default_factory=Tls.model_construct, description="How the connection is secured.")
+    limits: Limits = Field(default_factory=Limits.model_construct, description="Limits on requests to the server.")
     proxy: Literal["direct"] | Proxy | None = Field(
         None,
         description="The proxy for the server, or direct to use none. Default: HTTPS_PROXY, HTTP_PROXY and "

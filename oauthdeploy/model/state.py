@@ -60,11 +60,13 @@ class PolicyLimits(Model):
 class Policy(Model):
     """Safety rules for plans."""
 
-    prune: PrunePolicy = Field(default_factory=PrunePolicy, description="What may be pruned.")
+    prune: PrunePolicy = Field(default_factory=PrunePolicy.model_construct, description="What may be pruned.")
     protect: tuple[Text, ...] = Field(
         (), description="Address patterns of objects that are never deleted.", examples=[["client/admin-*"]]
     )
-    limits: PolicyLimits = Field(default_factory=PolicyLimits, description="How much one apply may change.")
+    limits: PolicyLimits = Field(
+        default_factory=PolicyLimits.model_construct, description="How much one apply may change."
+    )
 
 
 class DesiredState(Struct, frozen=True):
