@@ -7,7 +7,7 @@ a PUT of a client contains only what changes (`client.AdminApi.put_client`): wha
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -81,16 +81,18 @@ class Knowledge(Struct):
             self._scopes.update({name: live.raw for name, live in reader.scopes.items() if name in scopes})
             self._lists = reader.known_realm_scopes or self._lists
 
-    def lost(self, reader: Reader) -> Iterator[tuple[Address, tuple[str, ...]]]:
+    def lost(self, reader: Reader) -> Sequence[tuple[Address, tuple[str, ...]]]:
         """What objects no longer have although this run's writes were not about it, by the address of each write."""
-        with self._lock:
-            written = dict(self._written)
         raws = {live.uuid: live.raw for live in reader.clients.values()}
         raws |= {live.uuid: live.raw for live in reader.scopes.values()}
-        for uuid in written.keys() & raws.keys():
-            one = written[uuid]
-            if lost := lost_fields(one.before, one.sent, raws[uuid], one.without):
-                yield from ((address, lost) for address in one.addresses)
+        found: list[tuple[Address, tuple[str, ...]]] = []
+        with self._lock:
+            # Other threads may be writing while one finds out what became of a write whose response was lost.
+            for uuid in self._written.keys() & raws.keys():
+                one = self._written[uuid]
+                if lost := lost_fields(one.before, one.sent, raws[uuid], one.without):
+                    found += ((address, lost) for address in one.addresses)
+        return found
 
     # -- clients -----------------------------------------------------------------------------------------------------
 

@@ -53,6 +53,18 @@ def test_several_writes_to_one_client_are_compared_together() -> None:
     assert dict(known.lost(as_read())) == {unassigned("a"): lost, unassigned("b"): lost}
 
 
+def test_a_write_of_another_thread_does_not_disturb_the_comparison() -> None:
+    """One thread may find out what became of a lost response while others write to the same client."""
+    known = learned(as_read(optionalClientScopes=["a", "b", "c"]))
+    body = known.body(UUID)
+    for gone, kept in (("a", ["b", "c"]), ("b", ["a", "c"])):
+        known.wrote(unassigned(gone), UUID, body, {"optionalClientScopes": kept})
+    found = iter(known.lost(as_read()))
+    first, _lost = next(found)
+    known.wrote(unassigned("c"), UUID, body, {"optionalClientScopes": ["a", "b"]})
+    assert {first, *(address for address, _lost in found)} == {unassigned("a"), unassigned("b")}
+
+
 def test_a_scope_that_this_run_deleted_is_not_lost_by_the_clients_that_were_sent_with_it() -> None:
     """The realm gave a new client two scopes; one was deleted after that, and the server dropped neither or the other."""
     known = learned(as_read())
