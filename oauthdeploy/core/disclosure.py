@@ -123,7 +123,7 @@ class Disclosure:
     def _known_in(self, text: str) -> dict[str, str]:
         """The values that occur in a text, and what is shown for each.
 
-        Other threads wait: those that write may learn secrets meanwhile, which adds to what is being searched.
+        Other threads wait, since a secret that one of them learns would be added to what is being searched.
         """
         with self._lock:
             heads = self._heads()
@@ -136,13 +136,13 @@ class Disclosure:
 
     def _heads(self) -> dict[str, dict[str, str]]:
         """The values to search for, by their first characters. Their spellings are built only when something is written."""
-        new, self._new = self._new, []
-        for value in new:
-            shown = self._replacements.get(value)
-            if shown is None:
-                continue
-            for needle in _encodings(value) if shown == MASK else _spellings_of_address(value):
-                self._by_head.setdefault(needle[:SHORTEST], {})[needle] = shown
+        while self._new:
+            value = self._new[-1]
+            if (shown := self._replacements.get(value)) is not None:
+                for needle in _encodings(value) if shown == MASK else _spellings_of_address(value):
+                    self._by_head.setdefault(needle[:SHORTEST], {})[needle] = shown
+            # Only now, since the handler of a signal may search in between.
+            self._new.remove(value)
         return self._by_head
 
 

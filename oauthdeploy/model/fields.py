@@ -19,12 +19,13 @@ from oauthdeploy.core.secrets import Secret, SourcedText, is_named_secret
 INT32_MAX: Final = 2**31 - 1
 
 
+# The modules of the manifest's models have no `from __future__ import annotations`: pydantic would evaluate each annotation from
+# its text, at every start and again for each subclass. Their defaults are made with `model_construct`: building a validator for
+# each of these models would take longer than anything that it does.
+
+
 class Model(BaseModel):
     """The base of every object: frozen, strict about keys, and distinguishing unset from null."""
-
-    # Modules of models have no `from __future__ import annotations`: pydantic would evaluate each annotation from its text, at
-    # every start and again for each subclass. Defaults are made with `model_construct`: building a validator for each of their
-    # models would take longer than anything that it does.
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, defer_build=True

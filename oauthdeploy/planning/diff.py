@@ -408,8 +408,8 @@ def compare_object(
 
 
 def _is_plain_secret(wanted: Object) -> bool:
-    """Whether equal objects prove that the secret is in place, if there is one: the server returned it, and no instruction says
-    anything else about it.
+    """Whether an equal live object proves that the secret is in place: the manifest writes none, or its value and nothing else,
+    which a server that does not return it cannot equal.
     """
     if "secret" not in wanted.model_fields_set:
         return True

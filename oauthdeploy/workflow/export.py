@@ -187,9 +187,10 @@ def _check_and_read_estate(
     wanted = {name: _all_of(desired, name, tables[name], kinds) for name in drivers}
     reports, live = check_and_read_wanted(drivers, wanted)
     tables |= {name: {**tables[name], **reports[name].capabilities} for name in drivers}
-    if wanted != (wanted := {name: _all_of(desired, name, tables[name], kinds) for name in drivers}):
+    told = {name: _all_of(desired, name, tables[name], kinds) for name in drivers}
+    if told != wanted:
         # A server said that it holds other kinds than its driver's table has.
-        live = read_wanted(drivers, wanted)
+        live = read_wanted(drivers, told)
     return reports, Inventory(desired, LiveState({name: live.servers[name] for name in drivers}), facts, tables)
 
 

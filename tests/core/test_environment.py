@@ -6,9 +6,15 @@ import os
 
 import pytest
 
+from oauthdeploy.core import environment
 from oauthdeploy.core.environment import given_environment, without_plugins
 
 PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+
+
+@pytest.fixture(autouse=True)
+def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_added", set())
 
 
 def test_what_a_command_adds_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +28,7 @@ def test_what_a_command_adds_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -
     assert given_environment() == before
 
 
-@pytest.mark.parametrize("value", ["1", "true", "one,another", ""])
+@pytest.mark.parametrize("value", ["1", "true", "__all__", "one,another", ""])
 def test_what_the_user_sets_stays(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """For this process, and for those that it starts."""
     monkeypatch.setenv(PLUGINS, value)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from oauthdeploy.core.secrets import Secret
 from oauthdeploy.drivers.json_values import Garbled, unparsed
-from oauthdeploy.drivers.keycloak.fields import texts_of
+from oauthdeploy.drivers.keycloak.fields import raw_attributes, texts_of
 from oauthdeploy.drivers.keycloak.options import CLIENT_ATTRIBUTES, SCOPE_ATTRIBUTES, Mapper
 from oauthdeploy.model.fields import Model, Unparsed
 
@@ -79,7 +79,7 @@ class Place(Struct, frozen=True):
 
     def read(self, raw: Mapping[str, Any]) -> Any:
         """The option's value in the JSON of an object; its default if there is none. Raises Garbled."""
-        value = _attributes_in(raw).get(self.key) if self.attribute else raw.get(self.key)
+        value = raw_attributes(raw).get(self.key) if self.attribute else raw.get(self.key)
         return self.default if value is None or value == "" else self.codec.read(value)
 
     def write(self, raw: dict[str, Any], value: Any) -> None:
@@ -89,13 +89,6 @@ class Place(Struct, frozen=True):
             raw["attributes"] = {**kept_attributes(raw), self.key: "" if value is None else self.codec.write(value)}
         else:
             raw[self.key] = value if value is None else self.codec.write(value)
-
-
-def _attributes_in(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = raw.get("attributes") or {}
-    if not isinstance(found, Mapping):
-        raise Garbled("attributes is not an object", found)
-    return found
 
 
 def kept_attributes(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -75,10 +75,15 @@ def texts_of(values: Mapping[Any, Any]) -> dict[str, Any]:
 
 def attributes_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """The attributes of an object: strings, and Secrets where they are secret. Raises Garbled."""
+    return texts_of(raw_attributes(raw))
+
+
+def raw_attributes(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes of an object as the server returned them. Raises Garbled."""
     found = raw.get("attributes") or {}
     if not isinstance(found, Mapping):
         raise Garbled("attributes is not an object", found)
-    return texts_of(found)
+    return found
 
 
 def attribute(
@@ -154,17 +159,17 @@ def _put_grants(body: dict[str, Any], value: tuple[Grant, ...]) -> None:
             if grant in value or key in attributes
         }
     )
-    wanted = Grant.REFRESH_TOKEN in value
-    if _refreshes(body, attributes_of(body)) == wanted:
+    wanted, live = Grant.REFRESH_TOKEN in value, attributes_of(body)
+    if _refreshes(body, live) == wanted:
         return
     if not wanted:
         # What means nothing with these grants is left as it is.
         issuing = {
-            REFRESH: serves_users(body, attributes_of(body)),
+            REFRESH: serves_users(body, live),
             CC_REFRESH: Grant.CLIENT_CREDENTIALS in value and CC_REFRESH in attributes,
         }
         attributes.update({key: "false" for key, issues in issuing.items() if issues})
-    elif serves_users(body, attributes_of(body)):
+    elif serves_users(body, live):
         attributes[REFRESH] = "true"
     else:
         attributes[CC_REFRESH] = "true"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from oauthdeploy.core.diagnostics import Path
@@ -29,7 +29,11 @@ def with_ways_at_associations(sources: Sequence[Source], listing: Iterable[Keys]
     """
     found = tuple(sources)
     options = tuple(listing)
-    return _rewritten(found, [(key, keys) for key in _clients(found) for keys in options])
+    listed = [(key, keys) for key in _clients(found) for keys in options]
+    if not listed:
+        return found
+    drafts = Drafts(found)
+    return _rewritten(found, _unshared(drafts, listed), drafts)
 
 
 def _clients(sources: Iterable[Source]) -> list[str]:
@@ -46,13 +50,31 @@ def _clients(sources: Iterable[Source]) -> list[str]:
     return list(found)
 
 
-def _rewritten(sources: tuple[Source, ...], listed: Sequence[tuple[str, Keys]]) -> tuple[Source, ...]:
+def _unshared(drafts: Drafts, listed: Sequence[tuple[str, Keys]]) -> Sequence[tuple[str, Keys]]:
+    """Those whose list is in no part of the file that other clients have too, by an alias: that part cannot lose it for one."""
+    parts = {(client, keys): list(_around(drafts, ("clients", client, OPTIONS, *keys))) for client, keys in listed}
+    users: dict[int, set[str]] = defaultdict(set)
+    for (client, _keys), around in parts.items():
+        for part in around:
+            users[id(part)].add(client)
+    return [item for item in listed if all(len(users[id(part)]) == 1 for part in parts[item])]
+
+
+def _around(drafts: Drafts, path: Path) -> Iterator[Any]:
+    """The list at the path, and the mappings that it is in, from that of the client."""
+    for end in range(2, len(path) + 1):
+        yield from (part for part in drafts.values(path[:end]) if isinstance(part, list | dict))
+
+
+def _rewritten(
+    sources: tuple[Source, ...], listed: Sequence[tuple[str, Keys]], unchanged: Drafts | None = None
+) -> tuple[Source, ...]:
     """The files with as many of these lists moved as can be. All at once, since every attempt reads and writes the files; if that
-    is not possible, one half after the other.
+    is not possible, one half after the other. `unchanged` are the files as they have been read already.
     """
     if not listed:
         return sources
-    drafts = Drafts(sources)
+    drafts = unchanged or Drafts(sources)
     places = _plain_lists(drafts)
     losing: set[tuple[str, Keys]] = set()
     try:

@@ -120,6 +120,15 @@ def test_an_anchor_keeps_only_the_lists_that_need_it() -> None:
     assert made.count("as: default") == 19
 
 
+def test_options_that_many_clients_share_cost_no_attempt_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them can lose its list, and trying one by one would read and write the file twice for each."""
+    clients = "".join(f"  c{number}: {{options: *o}}\n" for number in range(1, 40))
+    associations = "".join(f"  - {{client: c{number}, scopes: [a]}}\n" for number in range(40))
+    first = "clients:\n  c0:\n    options: &o {keycloak: {default_scopes: [a]}}\n"
+    source = Source("m.yaml", f"{first}{clients}associations:\n{associations}")
+    assert drafts_made(source, monkeypatch) == (1, source.text)
+
+
 def test_options_by_an_alias_stay() -> None:
     """Their other user would lose them."""
     text = "clients:\n  a:\n    options: &o {keycloak: {default_scopes: [a]}}\n  b:\n    options: *o\nassociations:\n"
