@@ -89,10 +89,8 @@ def _peak() -> float:
     """The most memory of this process, in megabytes; on Linux, `ru_maxrss` contains that of the process that started it."""
     status = Path("/proc/self/status")
     if status.exists():
-        kilobytes = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmHWM:")).split()[
-            1
-        ]
-        return int(kilobytes) / 1024
+        fields = dict(line.split(":", 1) for line in status.read_text("ascii").splitlines())
+        return int(fields["VmHWM"].split()[0]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -141,8 +141,9 @@ class Disclosure:
             if (shown := self._replacements.get(value)) is not None:
                 for needle in _encodings(value) if shown == MASK else _spellings_of_address(value):
                     self._by_head.setdefault(needle[:SHORTEST], {})[needle] = shown
-            # Only now, since the handler of a signal may search in between.
-            self._new.remove(value)
+            # Only now, since the handler of a signal may search in between, and then has done the same.
+            if self._new and self._new[-1] is value:
+                self._new.pop()
         return self._by_head
 
 

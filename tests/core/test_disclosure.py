@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oauthdeploy.core import disclosure
 from oauthdeploy.core.disclosure import SHORTEST, Disclosure
 
 SECRET = 'p@ss/w0rd&"<x>'
@@ -143,3 +145,20 @@ def test_a_secret_that_another_thread_learns_meanwhile_disturbs_no_search() -> N
     assert hits == 1
     assert SECRET not in clean
     assert text.known.clean("1 of the secrets that servers generate")[1] == 1
+
+
+def test_a_search_in_the_middle_of_another_knows_every_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by the handler of a signal, which writes in the thread that it interrupts."""
+    known, spell, seen = Disclosure(), disclosure._encodings, list[tuple[str, int]]()
+    known.add_secret("the first secret")
+    known.add_secret("the second secret")
+
+    def interrupted(secret: str) -> Iterator[str]:
+        monkeypatch.setattr(disclosure, "_encodings", spell)
+        seen.append(known.clean("the first secret, the second secret"))
+        yield from spell(secret)
+
+    monkeypatch.setattr(disclosure, "_encodings", interrupted)
+    assert known.clean("the first secret") == ("***", 1)
+    assert seen == [("***, ***", 2)]
+    assert known.clean("the second secret") == ("***", 1)

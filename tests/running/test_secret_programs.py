@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pydantic import ValidationError
 
 from oauthdeploy.core.delivery_bounds import DeliveryBounds
+from oauthdeploy.core import environment
 from oauthdeploy.core.environment import without_plugins
 from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret
@@ -62,6 +63,7 @@ def test_a_command_gets_the_environment_of_the_user(tmp_path: Path, monkeypatch:
     """Not what oauthdeploy adds to its own."""
     monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "")
     monkeypatch.delenv("PYDANTIC_DISABLE_PLUGINS")
+    monkeypatch.setattr(environment, "_added", set())
     without_plugins()
     code = "import os; open('names', 'w').write(' '.join(os.environ))"
     run_command(SECRET, python(code), base=tmp_path, client_id="shop")
