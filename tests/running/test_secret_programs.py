@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core import environment
+from oauthdeploy.core.delivery_bounds import DeliveryBounds
 from oauthdeploy.core.environment import without_plugins
 from oauthdeploy.core.errors import DeliveryFailed
 from oauthdeploy.core.secrets import Secret
